@@ -1,0 +1,41 @@
+"""decide: proposal + facts + policy -> decision. Pure: the same inputs give the same answer, now and in a year."""
+
+from gates import rollout, rules
+from gates.types import SEVERITY, Decision, Facts, Policy, Proposal, RuleResult, Verdict
+
+
+def decide(proposal: Proposal, facts: Facts, policy: Policy, *, approved_rules: frozenset[str] = frozenset()) -> Decision:
+    """Judge one proposal. All rules run, all answers are kept, the strictest wins.
+
+    `approved_rules` are rules that people saw failing and approved: these no longer ask. A rule that fails newly does.
+    A hold is time, not doubt: nobody can approve it away here (escalation is a decision of its own).
+    """
+    answers = tuple(rule(proposal, facts, policy) for rule in rules.RULES) + tuple(
+        rules.typed.evaluate(gate, proposal, facts) for gate in policy.gates
+    )
+    version = policy.version
+    if proposal.withdrawn:
+        return Decision("supersede", "superseded", answers, rule_version=version)
+    if policy.stage in ("shadow", "paused"):
+        return Decision("observe", "observed", answers, mode="shadow", rule_version=version)
+    answers += _by_stage(proposal, facts, policy)
+    standing = [answer for answer in answers if not _excused(answer, approved_rules)]
+    worst = max((SEVERITY[answer.verdict] for answer in standing), default=0)
+    if worst >= SEVERITY[Verdict.REVIEW]:
+        return Decision("ask", "in_review", answers, rule_version=version)
+    if worst == SEVERITY[Verdict.HOLD]:
+        until = max(answer.until for answer in standing if answer.verdict is Verdict.HOLD and answer.until)
+        return Decision("hold", "held", answers, until=until, rule_version=version)
+    return Decision("approve", "approved", answers, rule_version=version)
+
+
+def _excused(answer: RuleResult, approved: frozenset[str]) -> bool:
+    return answer.rule in approved and answer.verdict in (Verdict.REVIEW, Verdict.REVIEW_TWO, Verdict.BLOCK)
+
+
+def _by_stage(proposal: Proposal, facts: Facts, policy: Policy) -> tuple[RuleResult, ...]:
+    """What the automation's stage adds: outside its share it asks a person. Undoing and telling are never staged."""
+    if rollout.acts_for(facts.external_id, policy.stage):
+        return ()
+    message = "the automation suggests; a person decides" if policy.stage == "suggest" else "outside the rollout's share"
+    return (RuleResult("rollout_stage", Verdict.REVIEW, message, version=policy.automation_version),)

@@ -1,0 +1,52 @@
+"""StopSwitch: the emergency stop, one row a scope."""
+
+from django.conf import settings
+from django.db import models
+from django_fsm import FSMField
+from simple_history.models import HistoricalRecords
+
+from ledger.states import Stateful, edge
+
+
+class StopSwitch(Stateful):
+    """Scope `all`, `provider:<name>` or `automation:<name>`. A missing row of scope `all` counts as stopped.
+
+    Only `running` lets writes pass: while a resume waits for its second person everything stays halted.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running", "Running"
+        STOPPED = "stopped", "Stopped"
+        RESUMING = "resuming", "Resume asked for"
+
+    scope = models.CharField(max_length=80, unique=True)
+    state = FSMField(default=State.RUNNING, choices=State.choices, protected=True)
+    reason = models.CharField(max_length=500, blank=True)
+    stopped_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    stopped_at = models.DateTimeField(null=True)
+    resume_asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    resume_asked_at = models.DateTimeField(null=True)
+    resume_reason = models.CharField(max_length=500, blank=True)
+    resumed_at = models.DateTimeField(null=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        permissions = [
+            ("engage_stop", "Can stop all writes"),
+            ("resume_stop", "Can ask for and confirm a resume"),
+        ]
+
+    def __str__(self) -> str:
+        return f"stop {self.scope}: {self.state}"
+
+    @edge([State.RUNNING, State.RESUMING], State.STOPPED)
+    def engage(self) -> None:
+        """Halt every write in the scope."""
+
+    @edge(State.STOPPED, State.RESUMING)
+    def request_resume(self) -> None:
+        """The first person wants writes back on."""
+
+    @edge(State.RESUMING, State.RUNNING)
+    def confirm_resume(self) -> None:
+        """The second person agrees."""

@@ -1,0 +1,103 @@
+"""What judgement depends on besides the facts, read from the database: gates, limits, the automation's stage."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from gates.models import Automation, GateVersion
+from gates.types import Gate, Limits, Policy, Verdict
+from ledger import clock
+
+FRESH_SECONDS = 0.5  # lowering a stage must act within a second
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Who an automation's items go to."""
+
+    group: str
+    fallback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """All policies at one moment."""
+
+    gates: tuple[Gate, ...]
+    limits: Limits
+    stages: Mapping[str, tuple[str, int]]
+    owners: Mapping[str, Owners]
+    read_at: float = field(default_factory=time.monotonic)
+
+    def of(self, automation: str) -> Policy:
+        """The policy of one automation. One that is not registered is paused: it may only observe."""
+        stage, version = self.stages.get(automation, ("paused", 0))
+        return Policy(self.gates, self.limits, stage, version)
+
+    def by_hand(self) -> Policy:
+        """The policy for what a person asked for: the same gates, no rollout."""
+        return Policy(self.gates, self.limits, "full", 0)
+
+    def owner_of(self, automation: str) -> str:
+        """The group that answers for it; never empty."""
+        owners = self.owners.get(automation)
+        return owners.group if owners and owners.group else DEFAULT_OWNER
+
+
+DEFAULT_OWNER = "Support Manager"
+_held: list[Policies] = []
+
+
+def current() -> Policies:
+    """The policies in force, at most half a second old."""
+    if _held and time.monotonic() - _held[0].read_at < FRESH_SECONDS:
+        return _held[0]
+    _held[:] = [read()]
+    return _held[0]
+
+
+def read() -> Policies:
+    """Read gates and automations: two statements."""
+    automations = list(Automation.objects.all())
+    return Policies(
+        gates=active_gates(),
+        limits=limits(),
+        stages={one.name: (_stage(one), one.version) for one in automations},
+        owners={one.name: Owners(one.owner_group, one.fallback_group) for one in automations},
+    )
+
+
+def _stage(automation: Automation) -> str:
+    """A timebox that ran out leaves the automation asking a person."""
+    if automation.enabled_until and automation.enabled_until <= clock.now() and automation.state != "shadow":
+        return "suggest"
+    return str(automation.state)
+
+
+def active_gates() -> tuple[Gate, ...]:
+    """The newest valid version of each gate, by name."""
+    now = clock.now()
+    versions = GateVersion.objects.filter(
+        Q(retired_at__isnull=True) | Q(retired_at__gt=now), valid_from__lte=now
+    ).order_by("name", "-version")
+    newest: dict[str, GateVersion] = {}
+    for one in versions:
+        newest.setdefault(one.name, one)
+    return tuple(
+        Gate(one.name, one.version, tuple(one.rows), Verdict(one.result), one.message, frozenset(one.applies_to))
+        for one in newest.values()
+    )
+
+
+def limits() -> Limits:
+    """Windows and ages from the settings, where floors are checked."""
+    return Limits(
+        safety_window=timedelta(seconds=settings.MESHLINE_SAFETY_WINDOW_SECONDS),
+        attempt_margin=timedelta(seconds=settings.MESHLINE_ATTEMPT_MARGIN_SECONDS),
+        live_read_max_age=timedelta(seconds=settings.MESHLINE_LIVE_READ_MAX_AGE_SECONDS),
+        context_max_age=timedelta(seconds=settings.MESHLINE_CONTEXT_MAX_AGE_SECONDS),
+    )

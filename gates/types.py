@@ -1,0 +1,178 @@
+"""The plain values that judgement works on: facts in, decisions out. No Django, no clock, no network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+
+class Verdict(StrEnum):
+    """What a rule says; the strictest of all rules wins."""
+
+    PASS = "pass"
+    HOLD = "hold"
+    REVIEW = "review"
+    REVIEW_TWO = "review_two"
+    BLOCK = "block"
+
+
+SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """What kind of change an action is; declared by its kind, not by whoever proposes it."""
+
+    irreversible: bool = False
+    money: bool = False
+    contract: bool = False
+    customer_visible: bool = False
+    reverses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """One invoice as last known. Amounts in minor units of `currency`; times aware UTC."""
+
+    id: str
+    status: str
+    number: str = ""
+    amount_due: int | None = None
+    amount_remaining: int | None = None
+    currency: str = ""
+    attempt_count: int = 0
+    next_attempt_at: datetime | None = None
+    paid_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The frozen snapshot one judgement is made on. A block that was never read has no time.
+
+    `failed_at` is the first failure of the invoice in question, `next_attempt_at` the provider's next planned try.
+    """
+
+    now: datetime
+    external_id: str = ""
+    tier: str = ""
+    contract_state: str = ""
+    contract_version: int = 0
+    plan: str = ""
+    erp_status: str = ""
+    subscription_status: str = ""
+    invoice: Invoice | None = None
+    invoices: tuple[Invoice, ...] = ()
+    failed_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    open_disputes: int = 0
+    fraud_flag: bool = False
+    tenure_months: int | None = None
+    erp_record_id: str = ""
+    ticket_id: str = ""
+    ticket_status: str = ""
+    has_owner: bool = True
+    late_event: bool = False
+    synced_at: Mapping[str, datetime] = field(default_factory=dict)
+    executing: bool = False
+
+    def age(self, block: str) -> timedelta | None:
+        """How old a block is; None when it was never read."""
+        read = self.synced_at.get(block)
+        return None if read is None else self.now - read
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """This action, on this target, not before then, because."""
+
+    kind: str
+    target: str
+    business_key: str
+    because: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    risk: Risk = Risk()
+    needs: tuple[str, ...] = ()
+    amount_minor: int | None = None
+    currency: str = ""
+    confidence: float | None = None
+    withdrawn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """One rule's answer with the values it looked at; all of them are kept."""
+
+    rule: str
+    verdict: Verdict
+    reason: str = ""
+    until: datetime | None = None
+    version: int = 1
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A gate as judgement sees it: typed rows that must all hold, and what it then answers."""
+
+    name: str
+    version: int
+    rows: tuple[Mapping[str, Any], ...]
+    result: Verdict
+    message: str
+    applies_to: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Windows and age limits that rules compare with."""
+
+    safety_window: timedelta = timedelta(hours=72)
+    attempt_margin: timedelta = timedelta(hours=1)
+    live_read_max_age: timedelta = timedelta(seconds=60)
+    context_max_age: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything besides the facts that a decision depends on: gates, limits and how far the automation is trusted."""
+
+    gates: tuple[Gate, ...] = ()
+    limits: Limits = Limits()
+    stage: str = "full"
+    automation_version: int = 1
+
+    @property
+    def version(self) -> str:
+        """Names the automation version and every gate version, as the ledger stores it."""
+        gates = ".".join(f"{gate.name}{gate.version}" for gate in self.gates)
+        return f"a{self.automation_version}:{_short(gates)}"
+
+
+def _short(text: str) -> str:
+    value = 0xCBF29CE484222325  # FNV-1a: a name for a set of versions, not a secret
+    for byte in text.encode():
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What happens to a proposal: the state its action takes, until when, and every answer that led there."""
+
+    verb: str
+    state: str
+    answers: tuple[RuleResult, ...]
+    until: datetime | None = None
+    mode: str = "live"
+    rule_version: str = ""
+
+    @property
+    def failing(self) -> tuple[RuleResult, ...]:
+        """The answers that were not a pass."""
+        return tuple(answer for answer in self.answers if answer.verdict is not Verdict.PASS)
+
+    @property
+    def worst(self) -> RuleResult | None:
+        """The strictest answer that was not a pass, first of its kind; None when all passed."""
+        return max(self.failing, key=lambda answer: SEVERITY[answer.verdict], default=None)
