@@ -186,8 +186,8 @@ def remark(rows: Sequence[dict[str, Any]]) -> None:
     write_rows(rows)
 
 
-def row_of_action(action: Action, **more: Any) -> dict[str, Any]:
-    """The ledger columns that come from an action, for moves and remarks about it."""
+def row_of_action(action: Any, **more: Any) -> dict[str, Any]:
+    """The ledger columns that come from an action, for moves and remarks about it; a claimed row will do as well."""
     return {
         "event_id": action.event_id, "customer_id": action.customer_id, "correlation_id": action.correlation_id,
         "mode": action.mode, "key": action.key, "rule_version": action.rule_version,
@@ -195,7 +195,7 @@ def row_of_action(action: Action, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def step(action: Action, verb: str, post: str, actor: str, **more: Any) -> Move:
+def step(action: Any, verb: str, post: str, actor: str, **more: Any) -> Move:
     """A Move of this action from the state and version it was read in; `changes` and `row` may be given."""
     row = row_of_action(action, **more.pop("row", {}))
     return Move("action", action.id, verb, action.state, post, action.state_version, actor, row=row, **more)

@@ -124,7 +124,9 @@ def withdraw_reason(facts: Facts, business_key: str, memo: Mapping[str, Any], ki
 
     `contract.restore` is the one that wants the opposite: it goes once nothing is owed.
     """
-    invoice_id = business_key.partition(":")[2].partition(":")[0]
+    if not business_key.startswith("invoice:"):
+        return ""
+    invoice_id = business_key.split(":")[1]
     live = next((one for one in facts.invoices if one.id == invoice_id), None)
     settled = (live is not None and live.status in ("paid", "void", "uncollectible")) or not memos.owes(
         memo.get(invoice_id, {})
@@ -145,7 +147,7 @@ def withdraw_reason(facts: Facts, business_key: str, memo: Mapping[str, Any], ki
 def after_applied(kind: str, business_key: str, params: Mapping[str, Any], memo: Mapping[str, Any]) -> tuple[Proposal, ...]:
     """What follows a confirmed change: the ticket is marked; a suspension that was overtaken is to be undone."""
     invoice_id = str(params.get("invoice", ""))
-    if kind not in ("contract.suspend", "contract.downgrade", "contract.restore"):
+    if not invoice_id or kind not in ("contract.suspend", "contract.downgrade", "contract.restore"):
         return ()
     word = {"contract.suspend": "suspended", "contract.downgrade": "downgraded", "contract.restore": "restored"}[kind]
     tag = Proposal(
@@ -163,4 +165,13 @@ def restore(invoice_id: str, params: Mapping[str, Any], undoes: str) -> Proposal
         "contract.restore", f"restore:{undoes}:{invoice_id}", f"invoice:{invoice_id}:{undoes}",
         f"invoice {invoice_id} was paid after the contract had been changed",
         {"invoice": invoice_id, "undoes": undoes, **params}, RESTORE, LIVE_BLOCKS,
+    )  # fmt: skip
+
+
+def paid_note(business_key: str) -> Proposal:
+    """Tell the support desk that the money came."""
+    invoice_id = business_key.partition(":")[2]
+    return Proposal(
+        "ticket.note", f"note:paid:{invoice_id}", f"{business_key}:paid", f"invoice {invoice_id} was paid",
+        {"invoice": invoice_id, "text": "The invoice was paid. What was planned because of it is withdrawn."}, NOTE,
     )  # fmt: skip

@@ -1,0 +1,381 @@
+"""The records as lists: customers, contracts, events, actions and the ledger, read-only for everybody."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from ledger import cells
+from ledger.models import Action, Contract, Customer, Event, LedgerRow
+from ledger.readonly import ReadOnlyAdmin, actor_names, as_uuid, choice, exact, of_states, of_systems, page_of, since
+from ledger.words import DECISIONS, KINDS, decision_words, event_words, kind_words, state_words, verdict_words
+
+OPEN_STATES = ("held", "in_review", "approved", "parked", "sending", "unknown", "failed")
+OUTCOMES = {
+    "applied": "Confirmed", "held": "Held", "in_review": "In review", "parked": "Held by stop", "failed": "Failed",
+    "unknown": "Unknown", "superseded": "Withdrawn", "rejected": "Rejected", "observed": "Observed", "refused": "Refused",
+}  # fmt: skip
+
+
+@admin.register(Customer)
+class CustomerAdmin(ReadOnlyAdmin):
+    """Who they are and where they stand."""
+
+    list_display = ("shown_name", "shown_state", "shown_tier", "shown_mrr", "account_owner", "external", "seen")
+    list_filter = (
+        choice("state", "State", of_states("state", Customer.State.choices)),
+        choice("tier", "Tier", of_states("tier", Customer.Tier.choices)),
+    )
+    finds = ("external_id__exact", "email__exact", "name__startswith", "links__value__exact")
+    finds_text = "Name (its beginning), e-mail, external id, or an id in another system"
+    empty_text = "No customer yet. They appear with the first event about them."
+
+    @admin.display(description="Customer")
+    def shown_name(self, one: Customer) -> SafeString:
+        """The name as door to the page."""
+        return page_of(one, cells.theirs(one.name or one.external_id, 80))
+
+    @admin.display(description="State")
+    def shown_state(self, one: Customer) -> SafeString:
+        """The state in words."""
+        return cells.tag(one.state, one.get_state_display())
+
+    @admin.display(description="Tier")
+    def shown_tier(self, one: Customer) -> str:
+        """The tier in words."""
+        return one.get_tier_display()
+
+    @admin.display(description="Monthly revenue")
+    def shown_mrr(self, one: Customer) -> SafeString:
+        """What they pay a month."""
+        return cells.amount(one.mrr_minor, one.currency)
+
+    @admin.display(description="Account owner")
+    def account_owner(self, one: Customer) -> Any:
+        """Whose account it is."""
+        return one.owner or cells.dash()
+
+    @admin.display(description="External id")
+    def external(self, one: Customer) -> SafeString:
+        """The id that every system knows."""
+        return cells.code(one.external_id, keep=12)
+
+    @admin.display(description="Known since")
+    def seen(self, one: Customer) -> SafeString:
+        """When it was first met."""
+        return cells.moment(one.created_at)
+
+
+@admin.register(Contract)
+class ContractAdmin(ReadOnlyAdmin):
+    """What they bought and whether it is in good standing."""
+
+    list_display = ("shown_id", "shown_state", "of_customer", "plan", "price", "owed", "started", "ends")
+    list_filter = (
+        choice("state", "State", of_states("state", Contract.State.choices)),
+        exact("customer", "Customer", "customer_id"),
+    )
+    list_select_related = ("customer",)
+    finds = ("external_id__exact", "links__value__exact")
+    finds_text = "Contract id, subscription id, or its id in another system"
+    empty_text = "No contract yet. They appear with the first event about a subscription."
+
+    @admin.display(description="Contract")
+    def shown_id(self, one: Contract) -> SafeString:
+        """The id as door to the page."""
+        return page_of(one, cells.code(one.external_id, keep=12))
+
+    @admin.display(description="State")
+    def shown_state(self, one: Contract) -> SafeString:
+        """The state in words."""
+        return cells.tag(one.state, one.get_state_display())
+
+    @admin.display(description="Customer")
+    def of_customer(self, one: Contract) -> SafeString:
+        """Whose it is."""
+        return page_of(one.customer, cells.theirs(one.customer, 60))
+
+    @admin.display(description="Price of a period")
+    def price(self, one: Contract) -> SafeString:
+        """What a period costs."""
+        return cells.amount(one.amount_minor, one.currency)
+
+    @admin.display(description="Unpaid invoices")
+    def owed(self, one: Contract) -> Any:
+        """How many invoices failed and are not settled."""
+        count = sum(1 for entry in one.dunning.values() if "first_failed" in entry and not settled(entry))
+        return f"{count} unpaid" if count else cells.dash()
+
+    @admin.display(description="Started")
+    def started(self, one: Contract) -> SafeString:
+        """When it began."""
+        return cells.moment(one.started_at)
+
+    @admin.display(description="Ends")
+    def ends(self, one: Contract) -> SafeString:
+        """When it ends."""
+        return cells.moment(one.ends_at)
+
+
+def settled(entry: Any) -> bool:
+    """Whether a failed invoice was paid or closed since."""
+    return isinstance(entry, dict) and ("paid_at" in entry or "closed_at" in entry)
+
+
+EVENT_KINDS = ("payment.failed", "payment.succeeded", "invoice.closed", "subscription.changed", "subscription.ended",
+    "dispute.changed", "fraud.warned", "customer.changed", "contract.changed", "ticket.changed", "informational",
+    "unknown")  # fmt: skip
+EVENT_CLASSES = {
+    "twice": ("Delivered more than once", Q(deliveries__gt=1)),
+    "contradicting": ("Contradicting", Q(verdict__startswith="contradicting")),
+    "superseded": ("Superseded", Q(verdict__startswith="superseded")),
+    "late": ("Came late", Q(late=True)),
+    "tried": ("Tried more than once", Q(attempts__gt=1)),
+}
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    """What arrived and what became of it."""
+
+    list_display = (
+        "received",
+        "source_name",
+        "what",
+        "shown_object",
+        "of_customer",
+        "shown_state",
+        "outcome",
+        "tries",
+        "took",
+    )
+    list_filter = (
+        choice("state", "State", of_states("state", Event.State.choices)),
+        choice("source", "Source", of_systems("source")),
+        choice("kind", "Kind", {kind: (event_words(kind), Q(kind=kind)) for kind in EVENT_KINDS}),
+        choice("class", "Class", EVENT_CLASSES),
+        choice("when", "Received", since("received_at")),
+        exact("customer", "Customer", "customer_id"),
+        exact("object", "Object", "object_id", str),
+        exact("correlation", "Correlation id", "correlation_id", as_uuid),
+    )
+    list_select_related = ("customer",)
+    finds = ("provider_event_id__exact", "object_id__exact", "correlation_id__exact")
+    finds_text = "Event id, object id or correlation id, in full"
+    empty_text = "No event yet. They appear here a moment after a provider delivers its first webhook."
+
+    @admin.display(description="Received")
+    def received(self, one: Event) -> SafeString:
+        """The door to the page."""
+        return page_of(one, cells.moment(one.received_at, seconds=True))
+
+    @admin.display(description="Source")
+    def source_name(self, one: Event) -> str:
+        """Where it came from, and whether it is a test."""
+        return cells.system(one.source) + (" (test)" if one.livemode is False else "")
+
+    @admin.display(description="What happened")
+    def what(self, one: Event) -> SafeString:
+        """Our words; the provider's in the title."""
+        return format_html('<span title="{}">{}</span>', cells.plain(one.type), event_words(one.kind))
+
+    @admin.display(description="Object")
+    def shown_object(self, one: Event) -> SafeString:
+        """What it is about."""
+        return cells.code(one.object_id, keep=16)
+
+    @admin.display(description="Customer")
+    def of_customer(self, one: Event) -> SafeString:
+        """Whose it is, once correlated."""
+        return page_of(one.customer, cells.theirs(one.customer, 50))
+
+    @admin.display(description="State")
+    def shown_state(self, one: Event) -> SafeString:
+        """The state in words."""
+        return cells.tag(one.state, one.get_state_display())
+
+    @admin.display(description="Verdict")
+    def outcome(self, one: Event) -> SafeString:
+        """What was made of it."""
+        if one.verdict:
+            return cells.theirs(verdict_words(one.verdict), 90)
+        return cells.theirs(one.last_error, 90) if one.last_error else cells.dash()
+
+    @admin.display(description="Tries")
+    def tries(self, one: Event) -> str:
+        """Claims tried, and deliveries where there were several."""
+        return f"{one.attempts}" + (f" ({one.deliveries} deliveries)" if one.deliveries > 1 else "")
+
+    @admin.display(description="Took")
+    def took(self, one: Event) -> Any:
+        """From receipt to done."""
+        if one.done_at is None:
+            return cells.dash()
+        ms = int((one.done_at - one.received_at).total_seconds() * 1000)
+        return f"{ms} ms" if ms < 10_000 else cells.length(one.done_at - one.received_at)
+
+
+@admin.register(Action)
+class ActionAdmin(ReadOnlyAdmin):
+    """What Meshline means to change, or has changed."""
+
+    list_display = (
+        "shown_what",
+        "shown_state",
+        "of_customer",
+        "at",
+        "because_of",
+        "money",
+        "due_from",
+        "tried",
+        "made",
+    )
+    list_filter = (
+        choice(
+            "state",
+            "State",
+            {"active": ("Not ended", Q(state__in=OPEN_STATES))} | of_states("state", Action.State.choices),
+        ),
+        choice("kind", "What", {kind: (kind_words(kind), Q(kind=kind)) for kind in KINDS}),
+        choice("system", "System", of_systems("provider")),
+        choice("mode", "Mode", of_states("mode", Action.Mode.choices)),
+        exact("customer", "Customer", "customer_id"),
+        exact("contract", "Contract", "contract_id"),
+        exact("correlation", "Correlation id", "correlation_id", as_uuid),
+    )
+    list_select_related = ("customer",)
+    finds = ("pk__exact", "correlation_id__exact")
+    finds_text = "Action id or correlation id, in full"
+    empty_text = "No action yet. An action appears when an event calls for a change in another system."
+
+    @admin.display(description="What")
+    def shown_what(self, one: Action) -> SafeString:
+        """The door to the page."""
+        return page_of(one, kind_words(one.kind))
+
+    @admin.display(description="State")
+    def shown_state(self, one: Action) -> SafeString:
+        """The state, and the mode where it is not live."""
+        shown = cells.tag(one.state, one.get_state_display())
+        return shown if one.mode == "live" else format_html("{} {}", shown, cells.tag("", one.get_mode_display()))
+
+    @admin.display(description="Customer")
+    def of_customer(self, one: Action) -> SafeString:
+        """Whom it concerns."""
+        return page_of(one.customer, cells.theirs(one.customer, 50))
+
+    @admin.display(description="At")
+    def at(self, one: Action) -> str:
+        """Where it would be written."""
+        return cells.system(one.provider) if one.provider else "–"
+
+    @admin.display(description="Because")
+    def because_of(self, one: Action) -> SafeString:
+        """Why it was proposed."""
+        return cells.theirs(one.because, 70) if one.because else cells.dash()
+
+    @admin.display(description="Amount")
+    def money(self, one: Action) -> SafeString:
+        """What it is worth, where it moves money."""
+        return cells.amount(one.amount_minor, one.currency) if one.amount_minor is not None else cells.dash()
+
+    @admin.display(description="Not before")
+    def due_from(self, one: Action) -> SafeString:
+        """When a held action is looked at again."""
+        return cells.ago(one.available_at) if one.state in ("held", "approved") else cells.dash()
+
+    @admin.display(description="Writes")
+    def tried(self, one: Action) -> Any:
+        """Writes begun."""
+        return one.tries or cells.dash()
+
+    @admin.display(description="Proposed")
+    def made(self, one: Action) -> SafeString:
+        """When it was proposed."""
+        return cells.moment(one.created_at)
+
+
+@admin.register(LedgerRow)
+class LedgerRowAdmin(ReadOnlyAdmin):
+    """What was decided, by whom and what came of it; nobody can change a row, the database refuses it."""
+
+    list_display = ("number", "at", "subject", "decided", "by", "step", "result", "correlation", "proof", "latency")
+    list_filter = (
+        choice("decision", "Decision", {key: (label, Q(decision=key)) for key, label in DECISIONS.items()}),
+        choice("outcome", "Outcome", {key: (label, Q(outcome=key)) for key, label in OUTCOMES.items()}),
+        choice("mode", "Mode", of_states("mode", Action.Mode.choices)),
+        choice("when", "Time", since("recorded_at")),
+        exact("customer", "Customer", "customer_id"),
+        exact("event", "Event", "event_id"),
+        exact("action", "Action", "action_id", as_uuid),
+        exact("correlation", "Correlation id", "correlation_id", as_uuid),
+    )
+    finds = ("correlation_id__exact", "action_id__exact", "pk__exact")
+    finds_text = "Correlation id, action id or row number"
+    empty_text = "No row in this range. The ledger begins with the first decision."
+    names: dict[str, str] = {}
+
+    def dress(self, rows: list[LedgerRow]) -> None:
+        """The people behind a page of rows, in one look-up."""
+        names = actor_names(row.actor for row in rows)
+        for row in rows:
+            row.actor_name = names.get(row.actor, row.actor)  # type: ignore[attr-defined]
+
+    @admin.display(description="Row")
+    def number(self, one: LedgerRow) -> SafeString:
+        """The door to the page."""
+        return page_of(one, f"#{one.pk}")
+
+    @admin.display(description="Time")
+    def at(self, one: LedgerRow) -> SafeString:
+        """When it was written."""
+        return cells.moment(one.recorded_at, seconds=True)
+
+    @admin.display(description="About")
+    def subject(self, one: LedgerRow) -> SafeString:
+        """What the row is about."""
+        return format_html("{} {}", one.subject_kind.capitalize(), cells.code(one.subject_id, keep=8))
+
+    @admin.display(description="Decision")
+    def decided(self, one: LedgerRow) -> str:
+        """The decision in words."""
+        return decision_words(one.decision)
+
+    @admin.display(description="By")
+    def by(self, one: LedgerRow) -> SafeString:
+        """Who decided."""
+        return cells.theirs(getattr(one, "actor_name", one.actor), 40)
+
+    @admin.display(description="Before → after")
+    def step(self, one: LedgerRow) -> SafeString:
+        """The edge of the state graph."""
+        if one.prior_state == one.post_state:
+            return format_html('<span class="quiet">stays {}</span>', state_words(one.post_state))
+        return format_html(
+            "{} → {}", state_words(one.prior_state), cells.tag(one.post_state, state_words(one.post_state))
+        )
+
+    @admin.display(description="Outcome")
+    def result(self, one: LedgerRow) -> SafeString:
+        """What came of it, with the error and the mode where they matter."""
+        parts = [state_words(one.outcome)] if one.outcome else []
+        parts += [one.error_code] if one.error_code else []
+        parts += [one.mode] if one.mode != "live" else []
+        return cells.theirs(", ".join(parts), 80) if parts else cells.dash()
+
+    @admin.display(description="Correlation")
+    def correlation(self, one: LedgerRow) -> SafeString:
+        """The thread through everything."""
+        return cells.code(one.correlation_id, keep=8) if one.correlation_id else cells.dash()
+
+    @admin.display(description="Confirmed by")
+    def proof(self, one: LedgerRow) -> SafeString:
+        """The provider's own id for what it did."""
+        return cells.code(one.confirmation_id, keep=16) if one.confirmation_id else cells.dash()
+
+    @admin.display(description="Latency")
+    def latency(self, one: LedgerRow) -> Any:
+        """How long it took."""
+        return f"{one.latency_ms} ms" if one.latency_ms is not None else cells.dash()

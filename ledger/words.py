@@ -1,0 +1,100 @@
+"""Identifiers as words: what a person reads instead of `contract.suspend` or `back_off`."""
+
+import re
+
+KINDS = {
+    "contract.suspend": "Suspend contract", "contract.downgrade": "Downgrade contract",
+    "contract.restore": "Restore contract", "contract.cancel": "Cancel contract", "ticket.open": "Open support ticket",
+    "ticket.note": "Add note to ticket", "ticket.tag": "Tag ticket", "alert": "Send alert",
+}  # fmt: skip
+
+DECISIONS = {
+    "observe": "Observed only", "hold": "Held", "ask": "Asked a person", "approve": "Approved", "reject": "Rejected",
+    "supersede": "Withdrawn", "edit": "Edited", "park": "Held by stop", "send": "Sent", "confirm": "Confirmed",
+    "back_off": "Will try again", "doubt": "Outcome unknown", "fail": "Failed", "retry": "Sent again by a person",
+    "compensate": "Undone", "fall_behind": "Fell behind", "recover": "Recovered", "suspend": "Suspended",
+    "restore": "Restored", "activate": "Activated", "cancel": "Cancelled", "engage": "Stopped all writes in scope",
+    "request_resume": "Asked to resume", "confirm_resume": "Resumed", "approval": "First approval", "check": "Check asked for",
+    "replay": "Replayed", "link": "Linked", "flag_conflict": "Conflict found", "archive": "Archived",
+    "contradict": "Contradiction counted", "refuse": "Refused",
+}  # fmt: skip
+
+# Why something waits for a person: the rule, gate or error class behind it, as a clause that ends a sentence.
+WHYS = {
+    "safety_window": "the payment may still come", "stale_context": "what we know is too old",
+    "late_event": "the event came very late", "erp_record_linked": "no ERP record is linked",
+    "ticket_linked": "no ticket is linked", "rollout_stage": "the automation asks each time",
+    "open-dispute": "a payment is disputed", "fraud-flag": "there is a fraud warning",
+    "restore-asks": "giving access back is asked for", "owner-missing": "the automation has no owner",
+    "unknown": "nobody knows whether it happened", "failed": "the provider refused it",
+    "unconfirmed": "the provider's answer was lost", "permanent": "the provider refused it",
+    "auth": "the provider refused our sign-in", "crashed": "handling it broke several times",
+    "body_differs": "one event came with two contents", "unreadable": "only a person can read it",
+    "contradiction": "events contradict each other", "ambiguous": "it may belong to two customers",
+    "oddity": "its content is odd", "parked": "only a person can read it", "expired": "it waited too long",
+}  # fmt: skip
+
+RULES = {
+    "safety_window": "Safety window", "stale_context": "Age of what we know", "late_event": "Late event",
+    "erp_record_linked": "ERP record linked", "ticket_linked": "Ticket linked", "rollout_stage": "Stage of the automation",
+    "open-dispute": "Open dispute", "fraud-flag": "Fraud warning", "restore-asks": "Restoring asks a person",
+    "owner-missing": "Automation without owner", "person": "Person", "reason": "Reason given",
+}  # fmt: skip
+
+VERDICTS = {
+    "pass": "Passes", "hold": "Holds until", "review": "Asks a person", "review_two": "Asks two people",
+    "block": "Blocks",
+}  # fmt: skip
+
+EVENTS = {
+    "payment.failed": "Payment failed", "payment.succeeded": "Payment received", "invoice.closed": "Invoice closed",
+    "subscription.changed": "Subscription changed", "subscription.ended": "Subscription ended",
+    "dispute.changed": "Dispute changed", "fraud.warned": "Fraud warning", "customer.changed": "Customer changed",
+    "customer.gone": "Customer removed", "contract.changed": "Contract changed", "ticket.changed": "Ticket changed",
+    "ticket.gone": "Ticket removed", "informational": "For information", "unknown": "Type not known",
+}  # fmt: skip
+
+
+def from_identifier(name: str) -> str:
+    """An identifier nobody wrote words for, made readable: `NeedsLook` and `needs_look` become `Needs look`."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(name))
+    return re.sub(r"[._\-]+", " ", spaced).strip().capitalize()
+
+
+def kind_words(kind: str) -> str:
+    """What an action of this kind does."""
+    return KINDS.get(kind) or EVENTS.get(kind) or from_identifier(kind)
+
+
+def decision_words(decision: str) -> str:
+    """What a ledger row says was decided."""
+    return DECISIONS.get(decision) or from_identifier(decision)
+
+
+def why_words(why: str) -> str:
+    """Why a person is asked."""
+    return WHYS.get(why) or WHYS.get(why.removesuffix("Error").lower()) or from_identifier(why).lower()
+
+
+def rule_words(rule: str) -> str:
+    """A rule's name."""
+    return RULES.get(rule) or from_identifier(rule)
+
+
+def event_words(kind: str) -> str:
+    """What happened."""
+    return EVENTS.get(kind) or from_identifier(kind)
+
+
+def verdict_words(verdict: str) -> str:
+    """An event's verdict as a clause: the part before the colon is its class."""
+    head, colon, rest = str(verdict).partition(":")
+    return f"{from_identifier(head)}: {rest.strip()}" if colon else from_identifier(head)
+
+
+STATES = {"in_review": "in review", "past_due": "past due", "parked": "held by stop", "applied": "confirmed"}
+
+
+def state_words(state: str) -> str:
+    """A state as it stands in a sentence."""
+    return STATES.get(state) or from_identifier(state).lower()

@@ -1,0 +1,29 @@
+#!/usr/bin/env python
+"""Meshline's command line."""
+
+import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+# These run on a bare machine, against simulators on loopback, so they choose the development rules themselves.
+SELF_CONTAINED = {"demo", "sandbox"}
+HINT = "Every setting is in .env.example. For development: MESHLINE_DEV=1 MESHLINE_ALLOW_LOOPBACK=1"
+
+
+def main() -> None:
+    """Run one management command."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "meshline.settings")
+    if len(sys.argv) > 1 and sys.argv[1] in SELF_CONTAINED:
+        os.environ.setdefault("MESHLINE_DEV", "1")
+        os.environ.setdefault("MESHLINE_ALLOW_LOOPBACK", "1")
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        print(f"Not configured: {error}\n{HINT}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""What every page carries: navigation by work, the environment tag, the stop banner, the counts that call for action."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import connection
+from django.http import HttpRequest
+from django.urls import reverse
+
+from gates import stop
+from gates.models import StopSwitch
+from ledger import cells
+from meshline.console import environment
+
+MOST = 100
+
+# One statement for all of them; each stops counting where nobody would read on.
+COUNTS = """
+select (select count(*) from (select 1 from gates_reviewitem
+          where state <> 'resolved' and (owner_id is null or owner_id = %(me)s) limit %(most)s) q),
+       (select count(*) from sync_providerstate where breaker = 'open'),
+       (select count(*) from (select 1 from ledger_action where state = 'parked' limit 1001) p)
+"""
+
+# section -> (label, URL name, permission); an entry without its permission is absent.
+NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "Work": (
+        ("Home", "admin:index", ""),
+        ("Review queue", "admin:gates_reviewitem_changelist", "gates.view_reviewitem"),
+        ("Customers", "admin:ledger_customer_changelist", "ledger.view_customer"),
+        ("Contracts", "admin:ledger_contract_changelist", "ledger.view_contract"),
+    ),
+    "Evidence": (
+        ("Events", "admin:ledger_event_changelist", "ledger.view_event"),
+        ("Ledger", "admin:ledger_ledgerrow_changelist", "ledger.view_ledgerrow"),
+        ("Actions", "admin:ledger_action_changelist", "ledger.view_action"),
+        ("Attempts", "admin:sync_attempt_changelist", "sync.view_attempt"),
+        ("Refused deliveries", "admin:sync_refusal_changelist", "sync.view_refusal"),
+    ),
+    "Control": (
+        ("Emergency stop", "admin:stop", ""),
+        ("Automations", "admin:gates_automation_changelist", "gates.view_automation"),
+        ("Gates", "admin:gates_gateversion_changelist", "gates.view_gateversion"),
+        ("Connections", "admin:sync_providerstate_changelist", "sync.view_providerstate"),
+        ("Workers", "admin:workers", "sync.view_drainslot"),
+    ),
+    "Set-up": (
+        ("Users", "admin:auth_user_changelist", "auth.view_user"),
+        ("Groups", "admin:auth_group_changelist", "auth.view_group"),
+    ),
+}
+
+
+@dataclass(slots=True)
+class Entry:
+    """One line of the navigation."""
+
+    label: str
+    url: str
+    current: bool
+    count: str = ""
+    about: str = ""
+    alarm: bool = False
+
+
+@dataclass(slots=True)
+class StopState:
+    """What is halted now, for the banner and for the stop page."""
+
+    switches: list[StopSwitch]
+    halted: list[StopSwitch]
+    unset: bool
+    held: int = 0
+
+    @property
+    def on(self) -> bool:
+        """Whether any write is halted."""
+        return bool(self.halted) or self.unset
+
+
+@dataclass(slots=True)
+class Counts:
+    """Numbers of the navigation."""
+
+    queue: int
+    broken: int
+    held: int
+
+
+def stop_state(request: HttpRequest) -> StopState:
+    """The stop as this request sees it, read once."""
+    known: StopState | None = getattr(request, "_stop_state", None)
+    if known is None:
+        switches = stop.switches()
+        halted = [one for one in switches if one.state != StopSwitch.State.RUNNING]
+        known = StopState(switches, halted, unset=not any(one.scope == stop.ALL for one in switches))
+        request._stop_state = known  # type: ignore[attr-defined]
+    return known
+
+
+def scope_words(scope: str) -> str:
+    """A scope of the stop in words."""
+    kind, _, name = scope.partition(":")
+    if kind == "provider":
+        return f"writes to {cells.system(name)}"
+    return f"the automation {cells.plain(name, 60)}" if kind == "automation" else "all writes"
+
+
+def counts(user: AbstractBaseUser | AnonymousUser) -> Counts:
+    """The numbers that call for action."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNTS, {"me": user.pk, "most": MOST})
+        return Counts(*cursor.fetchone())
+
+
+def navigation(request: HttpRequest, numbers: Counts, state: StopState) -> list[tuple[str, list[Entry]]]:
+    """The sections this person may see, in the order of work."""
+    sections = []
+    for section, entries in NAV.items():
+        shown = [
+            _entry(request, label, name, numbers, state)
+            for label, name, permission in entries
+            if not permission or request.user.has_perm(permission)
+        ]
+        if shown:
+            sections.append((section, shown))
+    return sections
+
+
+def _entry(request: HttpRequest, label: str, name: str, numbers: Counts, state: StopState) -> Entry:
+    url = reverse(name)
+    here = request.path == url if name == "admin:index" else request.path.startswith(url)
+    entry = Entry(label, url, here)
+    if label == "Review queue" and numbers.queue:
+        entry.count = f"{MOST - 1}+" if numbers.queue >= MOST else str(numbers.queue)
+        entry.about = "unclaimed or yours"
+    elif label == "Connections" and numbers.broken:
+        entry.count, entry.about, entry.alarm = str(numbers.broken), "paused after failures", True
+    elif label == "Emergency stop" and state.on:
+        entry.count, entry.about, entry.alarm = "on", "", True
+    return entry
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    """Everything the base template needs beyond Django's own."""
+    shown: dict[str, Any] = {"environment": environment.current(), "find_query": ""}
+    if not (request.user.is_authenticated and getattr(request.user, "is_staff", False)):
+        return shown
+    state = stop_state(request)
+    numbers = counts(request.user)
+    state.held = numbers.held
+    return {**shown, "stop": state, "nav": navigation(request, numbers, state)}

@@ -1,0 +1,121 @@
+"""Django's own WSGI callable, served in threads behind the front."""
+
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIHandler
+from granian.rsgi import ProtocolClosed
+
+from meshline import bodies
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_WAITING = 200
+PLAIN = ("content-type", "text/plain; charset=utf-8")
+CLOSE = ("connection", "close")
+OWN_HEADERS = frozenset(("content-length", "transfer-encoding", "connection", "keep-alive"))
+ENVIRON: dict[str, Any] = {
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
+
+Page = tuple[int, list[tuple[str, str]], bytes]
+
+
+class Pages:
+    """Runs requests through Django, at most `threads` at a time; a request gets its thread once its body is there."""
+
+    def __init__(self, application: WSGIHandler, threads: int) -> None:
+        self.application = application
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="page")
+        self.open = 0
+
+    async def serve(self, scope: Any, transport: Any) -> None:
+        """Answer one request."""
+        if self.open >= MAX_WAITING:
+            transport.response_bytes(503, [PLAIN, CLOSE, ("retry-after", "5")], b"too many requests at once")
+            return
+        self.open += 1
+        try:
+            body = await bodies.read(scope, transport, MAX_BODY_BYTES)
+            loop = asyncio.get_running_loop()
+            page = await loop.run_in_executor(self.pool, self.call, environ_of(scope, body))
+            transport.response_bytes(*page)
+        except bodies.TooLong:
+            transport.response_bytes(413, [PLAIN, CLOSE], b"body is too long")
+            await bodies.drain(transport)
+        except bodies.TooSlow:
+            transport.response_bytes(408, [PLAIN, CLOSE], b"body took too long")
+        except (bodies.Gone, ProtocolClosed):
+            return
+        finally:
+            self.open -= 1
+
+    def call(self, environ: dict[str, Any]) -> Page:
+        """On a page's thread: the whole page, since none of ours is too long to be held."""
+        begun: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            begun[:] = status, headers
+
+        parts: Iterable[bytes] = self.application(environ, start_response)
+        try:
+            body = b"".join(parts)
+        finally:
+            close = getattr(parts, "close", None)
+            if close is not None:
+                close()
+        status, headers = begun
+        kept = [(name.lower(), value) for name, value in headers if name.lower() not in OWN_HEADERS]
+        return int(status[:3]), kept, body
+
+
+def environ_of(scope: Any, body: bytes) -> dict[str, Any]:
+    """A request in the words of PEP 3333."""
+    host, _, port = scope.server.rpartition(":")
+    environ = {
+        **ENVIRON,
+        "REQUEST_METHOD": scope.method,
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
+        "REMOTE_ADDR": address_of(scope),
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": BytesIO(body),
+        "wsgi.errors": NO_ERRORS,
+    }
+    for name, value in scope.headers.items():
+        # X_Y and X-Y would be one name here, so that a sender could write a header that only our proxy may.
+        if "_" in name or name == "content-length":
+            continue
+        key = "CONTENT_TYPE" if name == "content-type" else "HTTP_" + name.upper().replace("-", "_")
+        joiner = "; " if name == "cookie" else ","
+        environ[key] = f"{environ[key]}{joiner}{value}" if key in environ else value
+    return environ
+
+
+def address_of(scope: Any) -> str:
+    """The peer's address without its port."""
+    host: str = scope.client.rpartition(":")[0]
+    return host.strip("[]")
+
+
+class _Discard:
+    """Django logs by itself; nothing of a request goes to the server's error stream."""
+
+    def write(self, text: str) -> None:
+        """Drop it."""
+
+    def flush(self) -> None:
+        """Nothing is held."""
+
+
+NO_ERRORS = _Discard()

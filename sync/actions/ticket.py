@@ -1,0 +1,177 @@
+"""What the support desk is told: a ticket with the facts, notes, tags. Internal always; the customer sees none of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gates.types import Facts, Invoice
+from ledger import money
+from sync import providers
+from sync.actions.base import Accepted, ActionKind, Confirmation, NotDone, Preview, Work
+from sync.providers.base import Guard
+from sync.errors import PermanentError
+from sync.providers.zendesk import Zendesk, marker, tags_from, ticket_from
+from sync.wiretypes import FrozenRequest, TicketFacts
+
+
+def desk() -> Zendesk:
+    """The adapter, narrowed."""
+    adapter = providers.get("zendesk")
+    assert isinstance(adapter, Zendesk)
+    return adapter
+
+
+def external_id(action_id: str) -> str:
+    """What our tickets are found by."""
+    return f"meshline:{action_id}"
+
+
+class Open(ActionKind):
+    """Open a ticket that carries the entitlement snapshot, so that who takes it needs no other system."""
+
+    name, provider, verb = "ticket.open", "zendesk", "Open support ticket"
+    needs = ("billing", "entitlement")
+
+    def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
+        """A new ticket."""
+        return [{"system": "Support desk", "field": "ticket", "now": "-", "after": "new, internal note with the facts"}]
+
+    def freeze(self, work: Work) -> FrozenRequest:
+        """A ticket whose first comment is internal and ends with the action's marker."""
+        number = (work.facts.invoice.number if work.facts.invoice else "") or str(work.params["invoice"])
+        return desk().create_ticket(
+            f"Payment failed: invoice {number}",
+            handoff_note(work.facts, work),
+            external_id(work.id),
+            tags=["meshline", "dunning"],
+            key=work.key,
+            action_id=work.id,
+        )
+
+    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Confirmation | Accepted:
+        """Create it; the answer must be a ticket with our external id."""
+        response = desk().perform(request, guard, work.exchanges)
+        ticket = ticket_from(response)
+        if ticket.external_id != external_id(work.id):
+            raise response.unreadable("the answer is another ticket than the one asked for")
+        return self._confirmed(ticket)
+
+    def look_up(self, work: Work) -> Confirmation | Accepted | NotDone:
+        """By our external id, which the database list answers, not the search index."""
+        found = desk().tickets_by_external_id(external_id(work.id), work.exchanges)
+        return self._confirmed(found[0]) if found else NotDone()
+
+    def _confirmed(self, ticket: TicketFacts) -> Confirmation:
+        said = {"status": ticket.status, "updated_at": ticket.updated_at}
+        return Confirmation(ticket.id, said, (("zendesk", "ticket", ticket.id),))
+
+
+class TicketUpdate(ActionKind):
+    """A change of a ticket that exists. It carries the stamp that was read, so a blind repeat is refused, not doubled."""
+
+    provider = "zendesk"
+    needs = ()
+    remake_on_conflict = True
+
+    def stamp(self, work: Work) -> str:
+        """The ticket's time of change as it is now. Raises PermanentError where the ticket is gone."""
+        ticket = desk().ticket(work.known.refs.ticket, work.exchanges)
+        if ticket is None:
+            raise PermanentError("the ticket is gone", provider=self.provider, status=404, code="gone")
+        return ticket.updated_at
+
+
+class Note(TicketUpdate):
+    """Add an internal note; found again by the marker at its end."""
+
+    name, verb = "ticket.note", "Add note to ticket"
+
+    def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
+        """One internal comment."""
+        return [{"system": "Support desk", "field": "internal note", "now": "-", "after": str(params.get("text", ""))[:200]}]
+
+    def freeze(self, work: Work) -> FrozenRequest:
+        """The words of the proposal and the correlation id."""
+        body = f"{work.params['text']}\n\nCorrelation {work.correlation_id}"
+        return desk().add_note(work.known.refs.ticket, body, self.stamp(work), marker(work.id))
+
+    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Confirmation | Accepted:
+        """The answer must be the ticket."""
+        response = desk().perform(request, guard, work.exchanges)
+        ticket = ticket_from(response)
+        if ticket.id != work.known.refs.ticket:
+            raise response.unreadable("the answer is another ticket")
+        return Confirmation(ticket.id, {"updated_at": ticket.updated_at})
+
+    def look_up(self, work: Work) -> Confirmation | Accepted | NotDone:
+        """Look for the marker among the comments."""
+        for comment in desk().comments(work.known.refs.ticket, work.exchanges):
+            if marker(work.id) in comment.body:
+                return Confirmation(work.known.refs.ticket, {"comment": comment.id})
+        return NotDone()
+
+
+class Tag(TicketUpdate):
+    """Add tags; those that are there stay."""
+
+    name, verb = "ticket.tag", "Tag ticket"
+
+    def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
+        """The tags that come."""
+        return [{"system": "Support desk", "field": "tags", "now": "-", "after": ", ".join(params.get("tags", []))}]
+
+    def freeze(self, work: Work) -> FrozenRequest:
+        """An addition."""
+        return desk().add_tags(work.known.refs.ticket, list(work.params["tags"]), self.stamp(work))
+
+    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Confirmation | Accepted:
+        """The answer must list our tags."""
+        response = desk().perform(request, guard, work.exchanges)
+        if not set(work.params["tags"]) <= set(tags_from(response)):
+            raise response.unreadable("the answer does not list the tags")
+        return Confirmation(work.known.refs.ticket, {"tags": list(work.params["tags"])})
+
+    def look_up(self, work: Work) -> Confirmation | Accepted | NotDone:
+        """Read the ticket's tags."""
+        ticket = desk().ticket(work.known.refs.ticket, work.exchanges)
+        if ticket is not None and set(work.params["tags"]) <= set(ticket.tags):
+            return Confirmation(ticket.id, {"tags": list(work.params["tags"])})
+        return NotDone()
+
+
+def handoff_note(facts: Facts, work: Work) -> str:
+    """The facts as an agent reads them: ids, amounts, states and times; no card data, no names, no addresses."""
+    invoice = facts.invoice
+    due = money.display(invoice.amount_remaining, invoice.currency) if invoice else "unknown"
+    lines = [
+        f"Payment failed for invoice {(invoice.number or invoice.id) if invoice else work.params['invoice']}.",
+        f"Open amount: {due}. Failed tries so far: {invoice.attempt_count if invoice else 'unknown'}.",
+        f"Next try by the payment provider: {_time(facts.next_attempt_at)}.",
+        "Nothing is taken from the customer before the safety window has ended and the invoice was read again.",
+        "",
+        "Entitlement",
+        f"  Customer {facts.external_id}, tier {facts.tier}",
+        f"  Contract {work.known.refs.contract_external_id}: {facts.contract_state}, plan {facts.plan or 'unknown'}",
+        f"  Status in the ERP: {facts.erp_status or 'none'}; tenure: {_tenure(facts.tenure_months)}",
+        f"  Subscription: {facts.subscription_status or 'unknown'}",
+        "",
+        "Invoices, newest first",
+        *(_invoice_line(one) for one in facts.invoices[:5]),
+        "",
+        f"Open disputes: {facts.open_disputes}. Fraud warning: {'yes' if facts.fraud_flag else 'no'}.",
+        f"Read: {', '.join(f'{name} {_time(at)}' for name, at in sorted(facts.synced_at.items())) or 'nothing'}.",
+        f"Correlation {work.correlation_id}",
+    ]
+    return "\n".join(lines)
+
+
+def _invoice_line(one: Invoice) -> str:
+    amount = money.display(one.amount_due, one.currency)
+    return f"  {one.number or one.id}: {one.status}, {amount}, {one.attempt_count} tries"
+
+
+def _tenure(months: int | None) -> str:
+    return "unknown" if months is None else f"{months // 12} y {months % 12} m"
+
+
+def _time(at: Any) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "none planned"

@@ -1,0 +1,173 @@
+"""What one batch decided, gathered while judging and written together: a few statements for any number of events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from gates import decide, items, preview
+from gates.policy import Policies
+from gates.types import Decision, Facts, Policy, Proposal
+from ledger import book, sets
+from ledger.identity import lane_of, new_action_id
+from sync import actions, correlate, facts
+from sync.facts import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a proposal comes from."""
+
+    event_id: int | None
+    correlation_id: UUID
+    automation: str
+    late: bool = False
+    requested_by: int | None = None
+    reverses: UUID | None = None
+
+
+@dataclass(slots=True)
+class Booking:
+    """The rows of one transaction. `write` puts them in; nothing before that touches the database."""
+
+    policies: Policies
+    now: datetime
+    actions: list[dict[str, Any]] = field(default_factory=list)
+    moves: list[book.Move] = field(default_factory=list)
+    memos: dict[int, dict[str, Any]] = field(default_factory=dict)
+    blocks: dict[int, dict[str, Any]] = field(default_factory=dict)
+    items: list[dict[str, Any]] = field(default_factory=list)
+    closed: dict[str, list[Any]] = field(default_factory=dict)
+    endings: list[dict[str, Any]] = field(default_factory=list)
+
+    def propose(self, proposal: Proposal, known: Known, cause: Cause) -> UUID:
+        """Judge one proposal and take its action in; returns the action's id."""
+        judged_on = facts.build(
+            known, now=self.now, business_key=proposal.business_key, executing=False, late=cause.late
+        )
+        policy = self.policies.of(cause.automation) if cause.automation else self.policies.by_hand()
+        decision = decide.decide(proposal, judged_on, policy)
+        action = _action_row(proposal, known, cause, judged_on, decision)
+        self.actions.append(action)
+        if decision.state == "in_review":
+            self.ask(action, decision, self.policies.owner_of(cause.automation))
+        return action["id"]
+
+    def ask(self, action: Mapping[str, Any], decision: Decision, owner_group: str) -> None:
+        """Open an item for an action that needs a person."""
+        worst = decision.worst
+        self.items.append(
+            {
+                "action_id": action["id"], "customer_id": action["customer_id"], "kind": action["kind"],
+                "sentence": sentence(action["kind"], action["because"]), "why": worst.rule if worst else "asked",
+                "reason": worst.reason if worst else "", "owner_group": owner_group,
+                "amount_minor": action.get("amount_minor"), "currency": action.get("currency", ""),
+                "correlation_id": action["correlation_id"],
+            }
+        )  # fmt: skip
+
+    def move_contract(self, known: Known, verb: str, post: str, actor: str, row: dict[str, Any]) -> None:
+        """One step of a contract; what is judged after it in this batch sees it."""
+        self.moves.append(
+            book.Move(
+                "contract", known.refs.contract_id, verb, known.state, post, known.version, actor,
+                row={"customer_id": known.refs.customer_id, **row},
+            )
+        )  # fmt: skip
+        known.state, known.version = post, known.version + 1
+
+    def note_block(self, known: Known, block: str, content: dict[str, Any]) -> None:
+        """Remember facts of a contract; the block's name carries the contract, as a customer may have several."""
+        known.blocks[block] = content
+        self.blocks.setdefault(known.refs.customer_id, {})[f"{block}:{known.refs.contract_id}"] = content
+
+    def close(self, action_id: Any, resolution: str) -> None:
+        """The open item of this action is settled."""
+        self.closed.setdefault(resolution, []).append(action_id)
+
+    def write(self) -> None:
+        """Everything, in the caller's transaction. Raises StaleState when somebody moved one of the records."""
+        stored = set(book.propose(self.actions))
+        book.move(self.moves)
+        if self.memos:
+            sets.run(
+                """update ledger_contract k set dunning = v.memo::jsonb, updated_at = now()
+                   from unnest(%(id)b::bigint[], %(memo)b::text[]) as v(id, memo) where k.id = v.id""",
+                {"id": list(self.memos), "memo": [sets.to_json(memo) for memo in self.memos.values()]},
+            )
+        correlate.store_blocks(self.blocks)
+        new = {row["id"] for row in self.actions}
+        items.open_items([one for one in self.items if one.get("action_id") not in new or one["action_id"] in stored])
+        for resolution, ids in self.closed.items():
+            items.close_for(ids, resolution)
+
+
+def sentence(kind: str, because: str) -> str:
+    """What will happen and why, in plain words."""
+    return f"{actions.get(kind).verb}: {because}."
+
+
+def answers_of(decision: Decision) -> list[dict[str, Any]]:
+    """Every rule's answer as it is stored and shown."""
+    return [
+        {
+            "rule": one.rule, "verdict": str(one.verdict), "reason": one.reason, "version": one.version,
+            "until": one.until.isoformat() if one.until else None,
+        }
+        for one in decision.answers
+    ]  # fmt: skip
+
+
+def judged(proposal: Proposal, judged_on: Facts, decision: Decision) -> dict[str, Any]:
+    """The columns of an action that come from judging it."""
+    shown = actions.get(proposal.kind).preview(judged_on, proposal.params)
+    return {
+        "preview": shown,
+        "preview_hash": preview.fingerprint(
+            proposal.kind, proposal.target, proposal.params, shown, decision.rule_version,
+            (proposal.amount_minor, proposal.currency),
+        ),
+        "answers": answers_of(decision), "facts": facts.for_ledger(judged_on), "rule_version": decision.rule_version,
+        "judged_version": judged_on.contract_version,
+    }  # fmt: skip
+
+
+def reasons_of(decision: Decision) -> list[dict[str, Any]]:
+    """What did not pass, for the ledger row."""
+    return [
+        {"rule": one.rule, "verdict": str(one.verdict), "reason": one.reason, "version": one.version}
+        for one in decision.failing
+    ]
+
+
+def _action_row(
+    proposal: Proposal, known: Known, cause: Cause, judged_on: Facts, decision: Decision
+) -> dict[str, Any]:
+    kind = actions.get(proposal.kind)
+    action_id = new_action_id()
+    row = {
+        "id": action_id, "state": decision.state, "decision": decision.verb, "kind": proposal.kind,
+        "provider": kind.provider, "automation": cause.automation, "mode": decision.mode,
+        "customer_id": known.refs.customer_id, "contract_id": known.refs.contract_id, "event_id": cause.event_id,
+        "target": proposal.target, "business_key": proposal.business_key, "params": dict(proposal.params),
+        "because": proposal.because, "irreversible": proposal.risk.irreversible, "amount_minor": proposal.amount_minor,
+        "currency": proposal.currency, "correlation_id": cause.correlation_id, "key": f"meshline-{action_id}",
+        "lane": lane_of(f"customer:{known.refs.customer_id}"), "requested_by_id": cause.requested_by,
+        "reverses_id": cause.reverses, "reasons": reasons_of(decision), "actor": _actor(cause),
+        **judged(proposal, judged_on, decision),
+    }  # fmt: skip
+    if proposal.withdrawn:
+        row["reasons"] = [{"rule": "withdrawn", "reason": proposal.withdrawn}, *row["reasons"]]
+    if decision.until:
+        row["available_at"] = decision.until
+    return row
+
+
+def _actor(cause: Cause) -> str:
+    return f"user:{cause.requested_by}" if cause.requested_by else f"automation:{cause.automation}"
+
+
+def policy_for(policies: Policies, automation: str) -> Policy:
+    """The policy of an action: its automation's, or the plain gates where a person asked."""
+    return policies.of(automation) if automation else policies.by_hand()

@@ -1,0 +1,102 @@
+"""Claimed actions as plain data: what a thread needs to carry one out, and what booking its outcome needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from gates.types import Facts, Proposal
+from ledger import sets
+from sync import actions, correlate, facts
+from sync.actions.base import ActionKind, Work
+from sync.facts import Known
+from sync.wiretypes import FrozenRequest
+
+SQL = """
+select a.id, a.kind, a.provider, a.automation, a.state, a.state_version, a.key, a.params, a.business_key,
+       a.correlation_id, a.contract_id, a.customer_id, a.event_id, a.request, a.job_ref, a.sent_at, a.unknown_since,
+       a.tries, a.looks, a.target, a.because, a.amount_minor, a.currency, a.mode, a.waiting_since, a.reverses_id,
+       a.rule_version, a.requested_by_id,
+       (select coalesce(jsonb_agg(distinct r), '[]'::jsonb) from gates_approval p, jsonb_array_elements_text(p.rules) r
+         where p.action_id = a.id and p.voided_at is null),
+       (select e.late from ledger_event e where e.id = a.event_id)
+  from ledger_action a where a.id = any(%(ids)b::uuid[]) and a.lease_token = %(token)b"""
+
+
+@dataclass(slots=True)
+class Claimed:
+    """One leased action. Has what `ledger.book.step` reads of an action."""
+
+    id: UUID
+    kind_name: str
+    provider: str
+    automation: str
+    state: str
+    state_version: int
+    key: str
+    params: dict[str, Any]
+    business_key: str
+    correlation_id: UUID
+    contract_id: int | None
+    customer_id: int
+    event_id: int | None
+    request: dict[str, Any] | None
+    job_ref: str
+    sent_at: datetime | None
+    unknown_since: datetime | None
+    tries: int
+    looks: int
+    target: str
+    because: str
+    amount_minor: int | None
+    currency: str
+    mode: str
+    waiting_since: datetime | None
+    reverses_id: UUID | None
+    rule_version: str
+    requested_by_id: int | None
+    approved_rules: list[str]
+    late: bool | None
+    known: Known | None = None
+    work: Work | None = field(default=None, repr=False)
+
+    @property
+    def kind(self) -> ActionKind:
+        """What it is."""
+        return actions.get(self.kind_name)
+
+    def proposal(self, withdrawn: str = "") -> Proposal:
+        """The proposal it came from, to be judged again."""
+        return Proposal(
+            self.kind_name, self.target, self.business_key, self.because, self.params, self.kind.risk, self.kind.needs,
+            self.amount_minor, self.currency, withdrawn=withdrawn,
+        )  # fmt: skip
+
+    def facts(self, now: datetime) -> Facts:
+        """The facts as known now, for a judgement right before sending."""
+        assert self.known is not None
+        return facts.build(
+            self.known, now=now, business_key=self.business_key, executing=True, late=bool(self.late)
+        )
+
+
+def load(ids: Sequence[Any], token: int, now: datetime) -> list[Claimed]:
+    """The claimed actions with their contract and facts: two statements for all. In the order of their ids."""
+    rows = sets.run(SQL, {"ids": list(ids), "token": token})
+    claimed = sorted((Claimed(*row) for row in rows), key=lambda one: one.id)
+    known = correlate.load(one.contract_id for one in claimed if one.contract_id)
+    for one in claimed:
+        one.known = known.get(one.contract_id) if one.contract_id else None
+        if one.known is not None:
+            one.work = _work(one, one.known, now)
+    return claimed
+
+
+def _work(one: Claimed, known: Known, now: datetime) -> Work:
+    return Work(
+        id=str(one.id), kind=one.kind_name, state=one.state, version=one.state_version, key=one.key,
+        params=one.params, business_key=one.business_key, correlation_id=str(one.correlation_id), known=known,
+        facts=one.facts(now), request=FrozenRequest.from_json(one.request) if one.request else None,
+        job_ref=one.job_ref, sent_at=one.sent_at, tries=one.tries,
+    )  # fmt: skip

@@ -1,0 +1,26 @@
+"""Event contracts: what each event of a provider means to us and which members it must have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sync.contracts import netsuite, stripe, zendesk
+from sync.contracts.event import UNKNOWN, EventContract, Semantics
+from sync.contracts.members import Drift
+
+__all__ = ["Drift", "EventContract", "Semantics", "contract_for", "read"]
+
+SOURCES = {"stripe": stripe, "netsuite": netsuite, "zendesk": zendesk}
+
+
+def contract_for(source: str, type_: str) -> EventContract:
+    """The contract of an event type; types we do not know get one that asks for nothing."""
+    module = SOURCES.get(source)
+    return module.contract_for(type_) if module else UNKNOWN
+
+
+def read(source: str, type_: str, api_version: str, document: Mapping[str, Any]) -> Any:
+    """What an event says, as one of its provider's `...Seen` shapes; None if it says nothing we use; or Drift."""
+    module = SOURCES.get(source)
+    return module.read(type_, api_version, document) if module else None

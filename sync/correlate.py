@@ -1,0 +1,163 @@
+"""From a provider's ids to our customer and contract, for a whole batch in a few statements."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ledger import sets
+from ledger.identity import mint_external_id
+from sync.facts import Known, Refs
+
+Link = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where an id leads: our customer, and the contract where the id is that fine."""
+
+    customer_id: int
+    contract_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A contract met for the first time: which ids name it and its customer, and what is known of it."""
+
+    contract_links: tuple[Link, ...]
+    customer_links: tuple[Link, ...]
+    plan: str = ""
+    name: str = ""
+    started_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+def look_up(links: Iterable[Link]) -> dict[Link, Found]:
+    """All these ids in one statement."""
+    wanted = list(dict.fromkeys(link for link in links if link[2]))
+    if not wanted:
+        return {}
+    rows = sets.run(
+        """select x.system, x.kind, x.value, x.customer_id, x.contract_id
+             from unnest(%(system)b::text[], %(kind)b::text[], %(value)b::text[]) as v(system, kind, value)
+             join ledger_externalid x on x.system = v.system and x.kind = v.kind and x.value = v.value""",
+        {"system": [w[0] for w in wanted], "kind": [w[1] for w in wanted], "value": [w[2] for w in wanted]},
+    )
+    return {(row[0], row[1], row[2]): Found(row[3], row[4]) for row in rows}
+
+
+def adopt(new: Adoption) -> Found | None:
+    """Make the customer and contract that these ids name, or link to those already known by one of them.
+
+    Runs in the caller's transaction. None when somebody else adopted the same ids at this very moment: try again.
+    """
+    known = look_up([*new.contract_links, *new.customer_links])
+    customer_id = next((known[link].customer_id for link in (*new.contract_links, *new.customer_links) if link in known), 0)
+    contract_id = next((known[link].contract_id for link in new.contract_links if link in known), None)
+    if not customer_id:
+        customer_id = _new_customer(new.name)
+    if not contract_id:
+        contract_id = _new_contract(customer_id, new)
+    wanted = [(link, None) for link in new.customer_links] + [(link, contract_id) for link in new.contract_links]
+    missing = [(link, contract) for link, contract in wanted if link[2] and link not in known]
+    if not remember(customer_id, missing, "system:correlate"):
+        return None
+    return Found(customer_id, contract_id)
+
+
+def remember(customer_id: int, links: Sequence[tuple[Link, int | None]], by: str) -> bool:
+    """Store link rows; False when one of the ids belongs to somebody already."""
+    if not links:
+        return True
+    rows = [
+        {"system": s, "kind": k, "value": v, "customer_id": customer_id, "contract_id": contract, "url": "", "linked_by": by}
+        for (s, k, v), contract in links
+    ]
+    types = {"system": "text", "kind": "text", "value": "text", "customer_id": "bigint", "contract_id": "bigint",
+             "url": "text", "linked_by": "text", "linked_at": "timestamptz"}  # fmt: skip
+    now = sets.run("select now()")[0][0]
+    stored = sets.insert(
+        "ledger_externalid", types, [{**row, "linked_at": now} for row in rows], "on conflict do nothing returning id"
+    )
+    return len(stored) == len(rows)
+
+
+def _new_customer(name: str) -> int:
+    row = sets.run(
+        """insert into ledger_customer (external_id, state, state_version, name, email, tier, currency, owner, created_at,
+                                        updated_at)
+           values (%(id)b, 'pending', 0, %(name)b, '', 'starter', '', '', now(), now()) returning id""",
+        {"id": mint_external_id("cus"), "name": name[:255]},
+    )
+    return int(row[0][0])
+
+
+def _new_contract(customer_id: int, new: Adoption) -> int:
+    row = sets.run(
+        """insert into ledger_contract (external_id, customer_id, state, state_version, plan, plan_before, currency,
+                                        started_at, ends_at, dunning, created_at, updated_at)
+           values (%(id)b, %(customer)b, 'draft', 0, %(plan)b, '', '', %(started)b::timestamptz, %(ends)b::timestamptz,
+                   '{}', now(), now()) returning id""",
+        {"id": mint_external_id("con"), "customer": customer_id, "plan": new.plan[:64], "started": new.started_at,
+         "ends": new.ends_at},
+    )  # fmt: skip
+    return int(row[0][0])
+
+
+KNOWN_SQL = """
+select k.id, k.customer_id, k.external_id, k.state, k.state_version, k.plan, k.plan_before, k.dunning, k.started_at,
+       c.external_id, c.tier, coalesce(x.blocks, '{}'::jsonb),
+       (select jsonb_object_agg(l.system || ' ' || l.kind, l.value) from
+           (select system, kind, value from ledger_externalid
+             where customer_id = k.customer_id and (contract_id = k.id or contract_id is null) order by id) l)
+  from ledger_contract k join ledger_customer c on c.id = k.customer_id
+  left join ledger_contextrecord x on x.customer_id = c.id
+ where k.id = any(%(ids)b::bigint[])"""
+
+
+def load(contract_ids: Iterable[int]) -> dict[int, Known]:
+    """Contracts with their customer, cached facts and links: one statement for all."""
+    ids = sorted(set(contract_ids))
+    return {row[0]: _known(row) for row in sets.run(KNOWN_SQL, {"ids": ids})} if ids else {}
+
+
+def _known(row: tuple[Any, ...]) -> Known:
+    links = row[12] or {}
+    refs = Refs(
+        customer_id=row[1],
+        external_id=row[9],
+        contract_id=row[0],
+        contract_external_id=row[2],
+        billing_customer=links.get("stripe customer", ""),
+        subscription=links.get("stripe subscription", ""),
+        erp_record=links.get("netsuite contract", ""),
+        erp_customer=links.get("netsuite customer", ""),
+        ticket=links.get("zendesk ticket", ""),
+    )
+    suffix = f":{row[0]}"
+    blocks = {name.removesuffix(suffix): block for name, block in row[11].items() if name.endswith(suffix)}
+    return Known(refs, row[10], row[3], row[4], row[5], row[6], row[7] or {}, row[8], blocks)
+
+
+def lock_customers(ids: Iterable[int]) -> None:
+    """Two sources may meet on one customer: whoever books holds its row."""
+    wanted = sorted(set(ids))
+    if wanted:
+        sets.run(
+            "select id from ledger_customer where id = any(%(ids)b::bigint[]) order by id for no key update",
+            {"ids": wanted},
+        )
+
+
+def store_blocks(updates: dict[int, dict[str, Any]]) -> None:
+    """Merge read facts into the context of customers: `{customer: {block: facts}}`; an older read never overwrites."""
+    if not updates:
+        return
+    sets.run(
+        """insert into ledger_contextrecord as x (customer_id, blocks, updated_at)
+           select v.customer, v.blocks::jsonb, now() from unnest(%(customer)b::bigint[], %(blocks)b::text[]) as v(customer, blocks)
+           on conflict (customer_id) do update set updated_at = now(), pending_since = null, blocks = x.blocks ||
+             (select coalesce(jsonb_object_agg(n.key, n.value), '{}'::jsonb) from jsonb_each(excluded.blocks) n
+               where coalesce(x.blocks -> n.key ->> 'synced_at', '') <= coalesce(n.value ->> 'synced_at', ''))""",
+        {"customer": list(updates), "blocks": [sets.to_json(blocks) for blocks in updates.values()]},
+    )

@@ -1,0 +1,68 @@
+"""Reading what judgement needs from the providers. Runs in threads: plain data in and out, no ORM."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from ledger import clock
+from sync import facts, providers
+from sync.actions.contract import erp
+from sync.actions.ticket import desk
+from sync.facts import Known
+from sync.providers.stripe import Stripe
+from sync.wiretypes import ContractRecord, Exchange
+
+PROVIDER_OF = {"billing": "stripe", "entitlement": "netsuite", "support": "zendesk"}
+
+
+def stale(known: Known, needs: Sequence[str], now: datetime, limit: timedelta) -> list[str]:
+    """The needed blocks that were not read within the limit and can be read at all."""
+    return [name for name in needs if _readable(known, name) and _older(known.blocks.get(name, {}), now, limit)]
+
+
+def _older(block: dict[str, Any], now: datetime, limit: timedelta) -> bool:
+    # A webhook's copy of a record counts for display, never as a live read: only our own reads carry this mark.
+    return not block.get("live") or now - facts.when(block["synced_at"]) > limit
+
+
+def _readable(known: Known, name: str) -> bool:
+    refs = known.refs
+    return bool({"billing": refs.billing_customer, "entitlement": refs.erp_record, "support": refs.ticket}[name])
+
+
+def read(known: Known, names: Sequence[str], exchanges: list[Exchange]) -> dict[str, Any]:
+    """Read these blocks now. Raises ProviderError; what was read before it is lost, nothing is half-believed."""
+    readers: dict[str, Callable[[Known, list[Exchange]], dict[str, Any]]] = {
+        "billing": _billing, "entitlement": _entitlement, "support": _support,
+    }  # fmt: skip
+    return {name: {**readers[name](known, exchanges), "live": True} for name in names}
+
+
+def contract_of(subscription: str, exchanges: list[Exchange]) -> ContractRecord | None:
+    """The ERP's contract for a subscription that nobody here has met."""
+    return erp().contract_by_subscription(subscription, exchanges)
+
+
+def _billing(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:
+    adapter = providers.get("stripe")
+    assert isinstance(adapter, Stripe)
+    return facts.billing_block(
+        adapter.billing(known.refs.billing_customer, known.refs.subscription or None, exchanges)
+    )
+
+
+def _entitlement(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:
+    record = erp().contract(known.refs.erp_record, exchanges)
+    if record is None:
+        return {"synced_at": _now(), "record": "", "status": "gone", "plan": ""}
+    return facts.entitlement_block(record)
+
+
+def _support(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:
+    ticket = desk().ticket(known.refs.ticket, exchanges)
+    return facts.support_block(ticket) if ticket else {"synced_at": _now(), "ticket": "", "status": "gone"}
+
+
+def _now() -> str:
+    moment: datetime = clock.now()
+    return moment.isoformat()

@@ -1,0 +1,95 @@
+"""The thread's half of carrying out an action: read, judge, freeze; send; look up. Plain data, no database.
+
+The main thread books what comes back (`sync.settle`). No transaction is open while any of this runs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from gates import decide
+from gates.playbooks import dunning
+from gates.types import Decision, Facts, Policy
+from ledger import clock
+from sync import enrich
+from sync.actions.base import Accepted, Confirmation, NotDone
+from sync.claimed import Claimed
+from sync.errors import ProviderError
+from sync.wiretypes import Exchange, FrozenRequest
+
+LIVE_READ_SLACK = timedelta(seconds=20)  # read again unless the cached read leaves this much of the limit
+
+
+@dataclass(slots=True)
+class Judged:
+    """Read and judged again; `request` is made when the decision lets it go."""
+
+    one: Claimed
+    decision: Decision | None = None
+    facts: Facts | None = None
+    blocks: dict[str, Any] = field(default_factory=dict)
+    request: FrozenRequest | None = None
+    error: ProviderError | None = None
+
+
+@dataclass(slots=True)
+class Sent:
+    """What became of a write, or of asking about one: exactly one of the three is set."""
+
+    one: Claimed
+    answer: Confirmation | Accepted | NotDone | None = None
+    error: ProviderError | None = None
+    crash: str = ""
+
+
+def judge(one: Claimed, policy: Policy, exchanges: list[Exchange]) -> Judged:
+    """Facts fresh enough for this kind of action, the decision on them, and the request if it may go."""
+    assert one.known is not None and one.work is not None
+    result = Judged(one)
+    live = one.kind.risk.irreversible or one.kind.risk.money
+    limit = policy.limits.live_read_max_age - LIVE_READ_SLACK if live else policy.limits.context_max_age
+    try:
+        result.blocks = enrich.read(
+            one.known, enrich.stale(one.known, one.kind.needs, clock.now(), limit), exchanges
+        )
+        one.known.blocks |= result.blocks
+        result.facts = one.work.facts = one.facts(clock.now())
+        withdrawn = dunning.withdraw_reason(result.facts, one.business_key, one.known.memo, one.kind_name)
+        result.decision = decide.decide(
+            one.proposal(withdrawn), result.facts, policy, approved_rules=frozenset(one.approved_rules)
+        )
+        if result.decision.verb == "approve" and one.work.request is None:
+            one.work.exchanges = exchanges
+            result.request = one.kind.freeze(one.work)
+    except ProviderError as error:
+        result.error = error
+    return result
+
+
+def send(one: Claimed, request: FrozenRequest, guard: Callable[[], None], exchanges: list[Exchange]) -> Sent:
+    """Send the frozen request once."""
+    return _asked(one, exchanges, lambda: one.kind.perform(request, _of(one), guard))
+
+
+def find_out(one: Claimed, exchanges: list[Exchange]) -> Sent:
+    """Ask what became of a write whose answer was lost, or of a job."""
+    look = one.kind.poll if one.job_ref else one.kind.look_up
+    return _asked(one, exchanges, lambda: look(_of(one)))
+
+
+def _of(one: Claimed) -> Any:
+    assert one.work is not None
+    return one.work
+
+
+def _asked(one: Claimed, exchanges: list[Exchange], ask: Callable[[], Any]) -> Sent:
+    work = _of(one)
+    work.exchanges = exchanges
+    work.sent_at = work.sent_at or clock.now()
+    try:
+        return Sent(one, answer=ask())
+    except ProviderError as error:
+        return Sent(one, error=error)
+    except Exception as error:  # a bug in an adapter must not be mistaken for "not sent"
+        return Sent(one, crash=f"{type(error).__name__}: {error}"[:300])

@@ -1,0 +1,163 @@
+"""From what is stored and read to the facts that are judged. Plain data in and out; safe in any thread."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gates import memo as memos
+from gates.types import Facts, Invoice
+from sync.wiretypes import BillingSnapshot, ContractRecord, TicketFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Refs:
+    """Where a contract and its customer are known; empty where they are not."""
+
+    customer_id: int
+    external_id: str
+    contract_id: int
+    contract_external_id: str
+    billing_customer: str = ""
+    subscription: str = ""
+    erp_record: str = ""
+    erp_customer: str = ""
+    ticket: str = ""
+
+
+@dataclass(slots=True)
+class Known:
+    """A customer and one contract as read in a batch, with everything that judgement needs of them."""
+
+    refs: Refs
+    tier: str
+    state: str
+    version: int
+    plan: str
+    plan_before: str
+    memo: dict[str, Any]
+    started_at: datetime | None
+    blocks: dict[str, Any] = field(default_factory=dict)
+
+
+def build(known: Known, *, now: datetime, business_key: str, executing: bool, late: bool = False) -> Facts:
+    """The snapshot for one proposal. `business_key` starts with `invoice:<id>` where an invoice is in question."""
+    billing, entitlement = known.blocks.get("billing", {}), known.blocks.get("entitlement", {})
+    support = known.blocks.get("support", {})
+    invoice_id = business_key.split(":")[1] if business_key.startswith("invoice:") else ""
+    entry = known.memo.get(invoice_id, {})
+    invoices = tuple(_invoice(one) for one in billing.get("invoices", []))
+    live = next((one for one in invoices if one.id == invoice_id), None)
+    return Facts(
+        now=now,
+        external_id=known.refs.external_id,
+        tier=known.tier,
+        contract_state=known.state,
+        contract_version=known.version,
+        plan=known.plan,
+        erp_status=entitlement.get("status", ""),
+        subscription_status=billing.get("subscription_status", ""),
+        invoice=live,
+        invoices=invoices,
+        failed_at=memos.failed_at(entry),
+        next_attempt_at=live.next_attempt_at if live else memos.next_attempt(entry),
+        open_disputes=int(billing.get("open_disputes", 0)),
+        fraud_flag=bool(billing.get("fraud_flag", False)),
+        tenure_months=_months(known.started_at, now),
+        erp_record_id=known.refs.erp_record,
+        ticket_id=known.refs.ticket,
+        ticket_status=support.get("status", ""),
+        late_event=late,
+        synced_at={name: when(block["synced_at"]) for name, block in known.blocks.items() if block.get("synced_at")},
+        executing=executing,
+    )
+
+
+def for_ledger(facts: Facts) -> dict[str, Any]:
+    """What the ledger keeps of the facts: ids, amounts, states and times, enough to judge again; no names."""
+    invoice = facts.invoice
+    return {
+        "now": facts.now, "external_id": facts.external_id, "tier": facts.tier,
+        "contract_state": facts.contract_state, "contract_version": facts.contract_version, "plan": facts.plan,
+        "erp_status": facts.erp_status, "subscription_status": facts.subscription_status,
+        "failed_at": facts.failed_at, "next_attempt_at": facts.next_attempt_at, "open_disputes": facts.open_disputes,
+        "fraud_flag": facts.fraud_flag, "tenure_months": facts.tenure_months, "erp_record_id": facts.erp_record_id,
+        "ticket_id": facts.ticket_id, "ticket_status": facts.ticket_status, "late_event": facts.late_event,
+        "executing": facts.executing, "synced_at": dict(facts.synced_at),
+        "invoice": _plain(invoice) if invoice else None,
+    }  # fmt: skip
+
+
+def billing_block(snapshot: BillingSnapshot) -> dict[str, Any]:
+    """A live billing read as it is cached."""
+    sub = snapshot.subscription
+    return {
+        "synced_at": snapshot.read_at.isoformat(),
+        "subscription_status": sub.status if sub else "",
+        "period_end": _iso(sub.current_period_end) if sub else None,
+        "cancel_at_period_end": bool(sub and sub.cancel_at_period_end),
+        "open_disputes": sum(1 for one in snapshot.disputes if one.is_open),
+        "fraud_flag": snapshot.fraud_flag,
+        "invoices": [
+            {
+                "id": one.id, "number": one.number, "status": one.status, "amount_due": one.amount_due,
+                "amount_remaining": one.amount_remaining, "currency": one.currency,
+                "attempt_count": one.attempt_count, "next_attempt_at": _iso(one.next_attempt_at),
+                "paid_at": _iso(one.paid_at),
+            }
+            for one in snapshot.invoices
+        ],
+    }  # fmt: skip
+
+
+def entitlement_block(record: ContractRecord) -> dict[str, Any]:
+    """A live read of the ERP's contract record as it is cached."""
+    return {
+        "synced_at": record.read_at.isoformat(), "record": record.internal_id, "status": record.status,
+        "plan": record.plan, "started_at": _iso(record.started_at), "ends_at": _iso(record.ends_at),
+        "last_action": record.last_action_id,
+    }  # fmt: skip
+
+
+def support_block(ticket: TicketFacts) -> dict[str, Any]:
+    """A live read of a ticket as it is cached. `updated_at` is the provider's own stamp, kept as text."""
+    return {
+        "synced_at": ticket.read_at.isoformat(), "ticket": ticket.id, "status": ticket.status,
+        "updated_at": ticket.updated_at, "tags": list(ticket.tags),
+    }  # fmt: skip
+
+
+def newer(block: Mapping[str, Any], at: datetime | None) -> bool:
+    """Whether something seen at this time is news for a block: older never overwrites newer."""
+    return at is not None and (not block.get("synced_at") or when(block["synced_at"]) <= at)
+
+
+def when(text: str) -> datetime:
+    """A stored time."""
+    return datetime.fromisoformat(text)
+
+
+def _invoice(stored: Mapping[str, Any]) -> Invoice:
+    attempt, paid = stored.get("next_attempt_at"), stored.get("paid_at")
+    return Invoice(
+        id=stored["id"], status=stored["status"], number=stored.get("number", ""),
+        amount_due=stored.get("amount_due"), amount_remaining=stored.get("amount_remaining"),
+        currency=stored.get("currency", ""), attempt_count=stored.get("attempt_count", 0),
+        next_attempt_at=when(attempt) if attempt else None, paid_at=when(paid) if paid else None,
+    )  # fmt: skip
+
+
+def _plain(invoice: Invoice) -> dict[str, Any]:
+    return {
+        "id": invoice.id, "number": invoice.number, "status": invoice.status, "amount_due": invoice.amount_due,
+        "amount_remaining": invoice.amount_remaining, "currency": invoice.currency,
+        "attempt_count": invoice.attempt_count, "next_attempt_at": invoice.next_attempt_at,
+    }  # fmt: skip
+
+
+def _months(start: datetime | None, now: datetime) -> int | None:
+    return None if start is None else max(0, (now.year - start.year) * 12 + now.month - start.month)
+
+
+def _iso(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None

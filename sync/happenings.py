@@ -1,0 +1,288 @@
+"""What each kind of event means for a contract: payments, subscriptions, disputes, the ERP's records, tickets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from gates import decide
+from gates.playbooks import dunning
+from gates.types import Proposal
+from ledger import book, sets
+from sync import actions, booking, correlate, facts, providers, understand
+from sync.booking import Booking, Cause
+from sync.contracts.netsuite import ContractSeen, ErpCustomerSeen
+from sync.contracts.stripe import CustomerSeen, InvoiceSeen, SubscriptionSeen
+from sync.contracts.zendesk import TicketSeen
+from sync.correlate import Adoption, Found
+from sync.facts import Known
+from sync.understand import Heard
+from sync.wiretypes import ContractRecord
+
+WAITING_STATES = ("held", "in_review", "approved", "parked", "failed")
+RUNNING_SUBSCRIPTIONS = ("active", "past_due", "unpaid", "trialing")
+
+
+@dataclass(slots=True)
+class Row:
+    """An action that exists for an invoice, as far as a playbook needs it; `fresh` ones are of this very batch."""
+
+    id: UUID
+    kind: str
+    business_key: str
+    state: str
+    version: int
+    params: Mapping[str, Any]
+    target: str
+    because: str
+    automation: str
+    correlation_id: UUID
+    event_id: int | None
+    customer_id: int
+
+
+Planned = dict[int, list[Row]]
+
+
+def planned_actions(wanted: Mapping[int, set[str]]) -> Planned:
+    """The actions of these contracts for these invoices, in any state, locked: contract id -> rows."""
+    pairs = [(contract, invoice) for contract, invoices in wanted.items() for invoice in invoices]
+    if not pairs:
+        return {}
+    rows = sets.run(
+        """select a.contract_id, a.id, a.kind, a.business_key, a.state, a.state_version, a.params, a.target, a.because,
+                  a.automation, a.correlation_id, a.event_id, a.customer_id
+             from ledger_action a
+             join unnest(%(contract)b::bigint[], %(invoice)b::text[]) as v(contract, invoice)
+               on a.contract_id = v.contract and split_part(a.business_key, ':', 2) = v.invoice
+            order by a.id for update of a""",
+        {"contract": [one[0] for one in pairs], "invoice": [one[1] for one in pairs]},
+    )
+    planned: Planned = {}
+    for row in rows:
+        planned.setdefault(row[0], []).append(Row(*row[1:]))
+    return planned
+
+
+def adoption(one: Heard, record: ContractRecord | None) -> Adoption | None:
+    """Everything that names a contract nobody here has met, from the event and the ERP's record of it."""
+    seen = one.seen
+    if isinstance(seen, ContractSeen):
+        return Adoption(
+            one.contract_links, one.customer_links, seen.plan, "", seen.started_at, seen.ends_at
+        )
+    contract_links, customer_links = one.contract_links, one.customer_links
+    if record is not None:
+        contract_links += (("netsuite", "contract", record.internal_id),)
+        if record.customer_internal_id:
+            customer_links += (("netsuite", "customer", record.customer_internal_id),)
+        return Adoption(contract_links, customer_links, record.plan, "", record.started_at, record.ends_at)
+    started = seen.started_at if isinstance(seen, SubscriptionSeen) else None
+    return Adoption(contract_links, customer_links, started_at=started)
+
+
+def handle(
+    one: Heard,
+    place: Found | None,
+    contract: Known | None,
+    planned: Planned,
+    chosen: dunning.Settings,
+    into: Booking,
+) -> str:
+    """Let one readable event happen; returns its verdict in words."""
+    match one.seen:
+        case InvoiceSeen():
+            return _payment(one, contract, planned, chosen, into)
+        case SubscriptionSeen():
+            return _subscription(one, contract, into)
+        case ContractSeen():
+            return _erp_contract(one, contract, into)
+        case ErpCustomerSeen():
+            return _erp_customer(one.seen, place)
+        case TicketSeen():
+            return _ticket(one, contract, into)
+        case CustomerSeen() if one.seen.is_deleted:
+            return "done: the billing customer was deleted; later events about it start nothing" if place else (
+                "ignored: nobody here knows this customer"
+            )
+    return "done: noted; read live before anything is decided" if place else "ignored: nobody here knows this customer"
+
+
+def _payment(
+    one: Heard, contract: Known | None, planned: Planned, chosen: dunning.Settings, into: Booking
+) -> str:
+    paid = understand.payment(one)
+    if contract is None or paid is None:
+        return "ignored: not about a subscription" if contract is None else "ignored: without the provider's time"
+    _begin_if_new(one, contract, into)
+    rows = planned.setdefault(contract.refs.contract_id, [])
+    known_keys = frozenset(f"{row.kind}:{row.business_key}" for row in rows)
+    outcome = dunning.judge(contract.memo, paid, contract.state, known_keys, chosen)
+    contract.memo = into.memos[contract.refs.contract_id] = outcome.memo
+    cause = Cause(one.id, one.correlation_id, dunning.AUTOMATION, one.late)
+    if outcome.contract_verb:
+        post = {"fall_behind": "past_due", "recover": "active"}[outcome.contract_verb]
+        into.move_contract(contract, outcome.contract_verb, post, "automation:dunning", _row(one))
+    for proposal in outcome.proposals:
+        action_id = into.propose(proposal, contract, cause)
+        rows.append(_fresh(action_id, proposal, into, one))
+    if outcome.reschedule:
+        _reschedule(rows, contract, one, into)
+    if outcome.withdraw:
+        _withdraw(rows, outcome.withdraw, contract, cause, one, into)
+    return outcome.verdict
+
+
+def _begin_if_new(one: Heard, contract: Known, into: Booking) -> None:
+    """A contract adopted a moment ago is running at the provider, or there would be no invoice."""
+    if contract.state == "draft":
+        into.move_contract(contract, "activate", "active", "system:correlate", _row(one))
+
+
+def _fresh(action_id: UUID, proposal: Proposal, into: Booking, one: Heard) -> Row:
+    """An action of this batch, as later events of the batch must see it."""
+    made = into.actions[-1]
+    return Row(
+        action_id, proposal.kind, proposal.business_key, made["state"], 1, proposal.params, proposal.target,
+        proposal.because, made["automation"], one.correlation_id, one.id, made["customer_id"],
+    )  # fmt: skip
+
+
+def _row(one: Heard) -> dict[str, Any]:
+    return {"event_id": one.id, "correlation_id": one.correlation_id}
+
+
+def _reschedule(rows: list[Row], contract: Known, one: Heard, into: Booking) -> None:
+    """A newer failure moves the end of the window: held actions are judged again."""
+    for row in rows:
+        if row.state != "held" or row.kind not in ("contract.suspend", "contract.downgrade"):
+            continue
+        kind = actions.get(row.kind)
+        proposal = Proposal(row.kind, row.target, row.business_key, row.because, row.params, kind.risk, kind.needs)
+        judged_on = facts.build(contract, now=into.now, business_key=row.business_key, executing=False)
+        decision = decide.decide(proposal, judged_on, into.policies.of(row.automation))
+        if decision.state == "held" and decision.until:
+            _step(
+                row, "hold", "held", one, into,
+                {**booking.judged(proposal, judged_on, decision), "available_at": decision.until},
+                booking.reasons_of(decision),
+            )  # fmt: skip
+
+
+def _withdraw(
+    rows: list[Row], business_key: str, contract: Known, cause: Cause, one: Heard, into: Booking
+) -> None:
+    """A payment came: what waits is withdrawn, what was done already is to be undone, the support desk is told."""
+    told = False
+    for row in list(rows):
+        if row.business_key != business_key:
+            continue
+        if row.state in WAITING_STATES:
+            reason = [{"rule": "contradicted", "reason": f"event {one.id} settled it; planned by event {row.event_id}"}]
+            _step(row, "supersede", "superseded", one, into, {}, reason)
+            into.close(row.id, "superseded")
+        elif row.state == "applied" and row.kind in ("contract.suspend", "contract.downgrade"):
+            undo = dunning.restore(str(row.params["invoice"]), row.params, row.kind)
+            if not any(other.kind == undo.kind and other.business_key == undo.business_key for other in rows):
+                restoring = Cause(one.id, one.correlation_id, dunning.AUTOMATION, one.late, reverses=row.id)
+                rows.append(_fresh(into.propose(undo, contract, restoring), undo, into, one))
+        elif row.state == "applied" and row.kind == "ticket.open":
+            told = True
+    if told:
+        note = dunning.paid_note(business_key)
+        if not any(other.kind == note.kind and other.business_key == note.business_key for other in rows):
+            rows.append(_fresh(into.propose(note, contract, cause), note, into, one))
+
+
+def _step(
+    row: Row, verb: str, post: str, one: Heard, into: Booking, changes: dict[str, Any], reasons: list[dict[str, Any]]
+) -> None:
+    into.moves.append(
+        book.Move(
+            "action", row.id, verb, row.state, post, row.version, f"automation:{row.automation}", changes=changes,
+            row={"event_id": one.id, "correlation_id": row.correlation_id, "reasons": reasons,
+                 "customer_id": row.customer_id, "key": f"meshline-{row.id}"},
+        )
+    )  # fmt: skip
+    row.state, row.version = post, row.version + 1
+
+
+def _subscription(one: Heard, contract: Known | None, into: Booking) -> str:
+    seen: SubscriptionSeen = one.seen
+    if contract is None:
+        return "ignored: nobody here knows this subscription"
+    block = contract.blocks.get("subscription", {})
+    if not facts.newer(block, one.occurred_at):
+        return "superseded: older than what is known"
+    if seen.status in RUNNING_SUBSCRIPTIONS:
+        _begin_if_new(one, contract, into)
+    into.note_block(
+        contract, "subscription",
+        {
+            "synced_at": one.occurred_at.isoformat() if one.occurred_at else "", "status": seen.status,
+            "period_end": seen.period_end.isoformat() if seen.period_end else None,
+            "cancel_at_period_end": seen.cancel_at_period_end, "amount_minor": seen.amount_minor,
+            "currency": seen.currency,
+        },
+    )  # fmt: skip
+    if one.kind == "subscription.ended" and contract.state not in ("cancelled", "draft"):
+        into.move_contract(contract, "cancel", "cancelled", "system:correlate", _row(one))
+        return "done: contract cancelled; what was planned is withdrawn when it comes due"
+    return f"done: subscription is {seen.status}"
+
+
+def _erp_contract(one: Heard, contract: Known | None, into: Booking) -> str:
+    seen: ContractSeen = one.seen
+    if contract is None:
+        return "ignored: nobody here knows this contract"
+    _link_missing(one, contract)
+    block = contract.blocks.get("entitlement", {})
+    if not facts.newer(block, one.occurred_at):
+        return "superseded: older than what is known"
+    into.note_block(
+        contract, "entitlement",
+        {
+            "synced_at": one.occurred_at.isoformat() if one.occurred_at else "", "record": seen.internal_id,
+            "status": seen.status, "plan": seen.plan, "last_action": seen.last_action_id,
+            "started_at": seen.started_at.isoformat() if seen.started_at else None,
+            "ends_at": seen.ends_at.isoformat() if seen.ends_at else None,
+        },
+    )  # fmt: skip
+    echo = bool(seen.last_action_id) and seen.last_action_id != block.get("last_action")
+    return "done: our own write coming back" if echo else "done: contract record noted"
+
+
+def _link_missing(one: Heard, contract: Known) -> None:
+    """A record that names a subscription or customer we did not have linked yet."""
+    known = correlate.look_up([*one.contract_links, *one.customer_links])
+    missing: list[tuple[correlate.Link, int | None]] = [
+        (link, contract.refs.contract_id) for link in one.contract_links if link not in known
+    ]
+    missing += [(link, None) for link in one.customer_links if link not in known]
+    correlate.remember(contract.refs.customer_id, missing, "system:correlate")
+
+
+def _erp_customer(seen: ErpCustomerSeen, place: Found | None) -> str:
+    """The ERP owns the name."""
+    if place is None:
+        return "ignored: nobody here knows this customer"
+    sets.run(
+        "update ledger_customer set name = %(name)b, updated_at = now() where id = %(id)b and name <> %(name)b",
+        {"name": seen.name[:255], "id": place.customer_id},
+    )
+    return "done: customer record noted"
+
+
+def _ticket(one: Heard, contract: Known | None, into: Booking) -> str:
+    seen: TicketSeen = one.seen
+    if contract is None:
+        return "ignored: not a ticket of ours"
+    agent = str(providers.get("zendesk").config.get("agent_id", ""))
+    if agent and seen.actor_id == agent:
+        return "ignored: our own write coming back"
+    block = contract.blocks.get("support", {})
+    if not facts.newer(block, one.occurred_at):
+        return "superseded: older than what is known"
+    at = one.occurred_at.isoformat() if one.occurred_at else ""
+    into.note_block(contract, "support", {**block, "synced_at": at, "ticket": seen.id, "status": seen.status})
+    return "done: ticket noted"

@@ -1,0 +1,143 @@
+"""From claimed events to booked decisions: whom is it about, what does it mean, what follows; all in sets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from gates import items, policy
+from gates.playbooks import dunning
+from ledger import claim, clock, sets
+from sync import correlate, happenings, understand
+from sync.booking import Booking
+from sync.correlate import Found
+from sync.facts import Known
+from sync.understand import Heard
+from sync.wiretypes import ContractRecord
+
+# Kinds that say nothing without the contract they are about.
+ABOUT_CONTRACTS = ("payment.failed", "payment.succeeded", "invoice.closed", "subscription.changed", "subscription.ended")
+
+
+@dataclass(slots=True)
+class Batch:
+    """Claimed events, read; `reads` maps those that need the ERP to the subscription to ask it about."""
+
+    heard: list[Heard]
+    reads: dict[int, str] = field(default_factory=dict)
+
+
+def read_batch(rows: Sequence[Sequence[Any]]) -> Batch:
+    """Read the events of a claim and say which of them name a contract nobody here has met."""
+    batch = Batch([understand.hear(row) for row in rows])
+    links = correlate.look_up(link for one in batch.heard for link in (*one.contract_links, *one.customer_links))
+    for one in batch.heard:
+        known = any(link in links and links[link].contract_id for link in one.contract_links)
+        if one.kind in ABOUT_CONTRACTS and one.seen is not None and one.contract_links and not known:
+            batch.reads[one.id] = one.contract_links[0][2]
+    return batch
+
+
+def book(heard: Sequence[Heard], token: int, records: Mapping[int, ContractRecord | None]) -> set[int]:
+    """Judge these events and commit everything they mean in one transaction; returns the ids that were settled.
+
+    Events whose lease was lost are left out: their effects are not written. Raises what the database raises, and
+    StaleState when a person moved one of the records meanwhile; then nothing is written.
+    """
+    with transaction.atomic():
+        mine = _still_ours([one.id for one in heard], token)
+        todo = sorted((one for one in heard if one.id in mine), key=lambda one: one.id)
+        found = _correlate(todo, records)
+        correlate.lock_customers(one.customer_id for one in found.values())
+        known = correlate.load(one.contract_id for one in found.values() if one.contract_id)
+        booking = Booking(policy.current(), clock.now())
+        planned = happenings.planned_actions(_invoices_of(todo, found))
+        chosen = dunning.Settings(settings.MESHLINE_DUNNING_EFFECT, settings.MESHLINE_DOWNGRADE_PLAN)
+        for one in todo:
+            place = found.get(one.id)
+            contract = known.get(place.contract_id) if place and place.contract_id else None
+            _happen(one, place, contract, planned, chosen, booking)
+        booking.write()
+        return claim.finish_events(booking.endings, token)
+
+
+def _still_ours(ids: list[int], token: int) -> set[int]:
+    rows = sets.run(
+        """select id from ledger_event where id = any(%(ids)b::bigint[]) and state = 'processing'
+             and lease_token = %(token)b order by id for update""",
+        {"ids": ids, "token": token},
+    )
+    return {row[0] for row in rows}
+
+
+def _correlate(todo: Sequence[Heard], records: Mapping[int, ContractRecord | None]) -> dict[int, Found]:
+    """Event id -> whom it is about; contracts met for the first time are adopted on the way."""
+    links = correlate.look_up(link for one in todo for link in (*one.contract_links, *one.customer_links))
+    found: dict[int, Found] = {}
+    for one in todo:
+        place = next((links[link] for link in one.contract_links if link in links), None)
+        new = happenings.adoption(one, records.get(one.id)) if _wants_adoption(one, place) else None
+        if new is not None:
+            place = correlate.adopt(new)
+            if place is None:
+                raise RacedAdoption("the same ids were adopted at this moment by another worker")
+            links |= correlate.look_up([*one.contract_links, *one.customer_links])
+        found_place = place or next((links[link] for link in one.customer_links if link in links), None)
+        if found_place:
+            found[one.id] = found_place
+    return found
+
+
+class RacedAdoption(Exception):
+    """Two drains met the same contract for the first time at once; the loser tries again and finds it."""
+
+
+def _wants_adoption(one: Heard, place: Found | None) -> bool:
+    if one.seen is None or (place is not None and place.contract_id):
+        return False
+    return one.kind in (*ABOUT_CONTRACTS, "contract.changed") and bool(one.contract_links)
+
+
+def _invoices_of(todo: Sequence[Heard], found: Mapping[int, Found]) -> dict[int, set[str]]:
+    wanted: dict[int, set[str]] = {}
+    for one in todo:
+        place, paid = found.get(one.id), understand.payment(one)
+        if place and place.contract_id and paid:
+            wanted.setdefault(place.contract_id, set()).add(paid.invoice_id)
+    return wanted
+
+
+def _happen(
+    one: Heard,
+    place: Found | None,
+    contract: Known | None,
+    planned: happenings.Planned,
+    chosen: dunning.Settings,
+    booking: Booking,
+) -> None:
+    """Let one event happen and note how it ended."""
+    state, verdict = "processed", one.verdict
+    if one.park:
+        state, verdict = "parked", one.park
+        booking.items.append(
+            items.for_event(
+                one.id, "event", f"A {one.source} event ({one.type}) cannot be read by its contract.", "schema_drift",
+                reason=one.park, correlation_id=one.correlation_id, customer_id=place.customer_id if place else None,
+            )
+        )  # fmt: skip
+    elif one.verdict:
+        state = "ignored"
+    elif one.origin_key.startswith("meshline-"):
+        state, verdict = "ignored", "ignored: our own write coming back"
+    else:
+        verdict = happenings.handle(one, place, contract, planned, chosen, booking)
+        state = "ignored" if verdict.startswith(("ignored", "superseded")) else "processed"
+    booking.endings.append(
+        {
+            "id": one.id, "state": state, "verdict": verdict[:300],
+            "customer_id": place.customer_id if place else None, "late": one.late,
+        }
+    )  # fmt: skip
+

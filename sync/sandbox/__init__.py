@@ -1,0 +1,7 @@
+"""Provider simulators on loopback: one stateful fake per provider, in a process of their own."""
+
+SIMULATORS = {
+    "stripe": "sync.sandbox.stripe.Stripe",
+    "netsuite": "sync.sandbox.netsuite.NetSuite",
+    "zendesk": "sync.sandbox.zendesk.Zendesk",
+}

@@ -1,0 +1,97 @@
+"""The record types of the simulated account: their fields, references, sublists and external-id groups."""
+
+from dataclasses import dataclass
+
+TEXT, DATE, FLAG, NUMBER, REF = "text", "date", "flag", "number", "ref"
+
+
+@dataclass(frozen=True)
+class RecordType:
+    """One record type; `fields` maps schema names to kinds, `refs` names what a reference must point at."""
+
+    name: str
+    group: str
+    first_id: int
+    fields: dict[str, str]
+    refs: dict[str, str]
+    sublists: dict[str, frozenset[str]]
+    action_field: str = ""
+    sql_table: str = ""
+    sql_type: str = ""
+
+    def known(self, name: str) -> str:
+        """The schema's spelling of a member, empty when there is no such member. NetSuite minds no case here."""
+        lower = name.lower()
+        return next((one for one in (*self.fields, *self.sublists, *READ_ONLY) if one.lower() == lower), "")
+
+
+READ_ONLY = ("id", "links", "createdDate", "lastModifiedDate", "refName")
+LINE_FIELDS = frozenset({"line", "item", "quantity", "rate", "amount", "description", "custcol_mesh_line"})
+ADDRESS_FIELDS = frozenset({"id", "nexusCountry", "nexusState", "nexus", "taxRegistrationNumber", "address"})
+
+CUSTOMER = RecordType(
+    "customer", "entity", 1847,
+    {
+        "externalId": TEXT, "isPerson": FLAG, "companyName": TEXT, "entityId": TEXT, "firstName": TEXT,
+        "lastName": TEXT, "email": TEXT, "phone": TEXT, "mobilePhone": TEXT, "altPhone": TEXT,
+        "subsidiary": REF, "currency": REF,
+        "terms": REF, "isInactive": FLAG, "comments": TEXT, "url": TEXT, "creditLimit": NUMBER, "defaultTaxReg": REF,
+        "salesRep": REF, "priceLevel": REF, "receivablesAccount": REF, "emailTransactions": FLAG,
+        "custentity_onboarding_code": TEXT, "custentity_mesh_deal_id": TEXT, "custentity_nm_stripe_customer_id": TEXT,
+        "custentity_stripe_portal_url": TEXT, "custentity_mesh_tax_id": TEXT, "custentity_mesh_last_writer": TEXT,
+        "custentity_mesh_status": TEXT, "custentity_mesh_action": TEXT,
+    },
+    {"subsidiary": "subsidiary", "currency": "currency", "terms": "term"},
+    {"taxRegistration": ADDRESS_FIELDS}, "custentity_mesh_action", "customer",
+)  # fmt: skip
+INVOICE = RecordType(
+    "invoice", "transaction", 90211,
+    {
+        "externalId": TEXT, "entity": REF, "tranDate": DATE, "dueDate": DATE, "terms": REF, "subsidiary": REF,
+        "currency": REF, "location": REF, "department": REF, "class": REF, "postingPeriod": REF, "otherRefNum": TEXT,
+        "memo": TEXT, "createdFrom": REF, "tranId": TEXT, "status": TEXT, "total": NUMBER, "amountRemaining": NUMBER,
+        "amountPaid": NUMBER, "approvalStatus": REF, "custbody_onboarding_code": TEXT,
+        "custbody_stripe_invoice_id": TEXT,
+        "custbody_mesh_action": TEXT,
+    },
+    {"entity": "customer", "terms": "term", "subsidiary": "subsidiary", "currency": "currency"},
+    {"item": LINE_FIELDS}, "custbody_mesh_action", "transaction", "CustInvc",
+)  # fmt: skip
+SALES_ORDER = RecordType(
+    "salesOrder", "transaction", 80110, INVOICE.fields, INVOICE.refs, INVOICE.sublists, "custbody_mesh_action",
+    "transaction", "SalesOrd",
+)  # fmt: skip
+CONTRACT = RecordType(
+    "customrecord_mesh_contract", "customrecord_mesh_contract", 501,
+    {
+        "externalId": TEXT, "name": TEXT, "altName": TEXT, "isInactive": FLAG, "custrecord_mesh_status": TEXT,
+        "custrecord_mesh_plan": TEXT, "custrecord_mesh_action": TEXT, "custrecord_stripe_subscription_id": TEXT,
+        "custrecord_mesh_customer": REF, "custrecord_mesh_started": DATE, "custrecord_mesh_ends": DATE,
+        "custrecord_mesh_mrr": NUMBER, "custrecord_mesh_currency": TEXT, "custrecord_mesh_note": TEXT,
+    },
+    {"custrecord_mesh_customer": "customer"}, {}, "custrecord_mesh_action", "customrecord_mesh_contract",
+)  # fmt: skip
+SUBSCRIPTION = RecordType(
+    "subscription", "subscription", 3001,
+    {
+        "externalId": TEXT, "customer": REF, "billingAccount": REF, "subscriptionPlan": REF, "startDate": DATE,
+        "endDate": DATE, "autoRenewal": FLAG, "billingSubscriptionStatus": TEXT, "currency": REF,
+    },
+    {"customer": "customer"}, {}, "", "subscription",
+)  # fmt: skip
+TERM = RecordType("term", "term", 1, {"externalId": TEXT, "name": TEXT, "dateDriven": FLAG, "daysUntilNetDue": NUMBER,
+                                      "isInactive": FLAG}, {}, {}, "", "term")  # fmt: skip
+CURRENCY = RecordType("currency", "currency", 1, {"externalId": TEXT, "name": TEXT, "symbol": TEXT,
+                                                  "isInactive": FLAG}, {}, {}, "", "currency")  # fmt: skip
+SUBSIDIARY = RecordType("subsidiary", "subsidiary", 1, {"externalId": TEXT, "name": TEXT, "isInactive": FLAG},
+                        {}, {}, "", "subsidiary")  # fmt: skip
+
+TYPES = {
+    one.name: one for one in (CUSTOMER, INVOICE, SALES_ORDER, CONTRACT, SUBSCRIPTION, TERM, CURRENCY, SUBSIDIARY)
+}  # fmt: skip
+SEEDED: dict[str, list[dict[str, str | int]]] = {
+    "term": [{"name": "Net 15", "daysUntilNetDue": 15}, {"name": "Net 30", "daysUntilNetDue": 30},
+             {"name": "Due on receipt", "daysUntilNetDue": 0}],
+    "currency": [{"name": "USD", "symbol": "USD"}, {"name": "EUR", "symbol": "EUR"}, {"name": "GBP", "symbol": "GBP"}],
+    "subsidiary": [{"name": "Parent Company"}, {"name": "Europe"}, {"name": "Nordics"}],
+}  # fmt: skip

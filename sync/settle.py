@@ -1,0 +1,362 @@
+"""The main thread's half of carrying out actions: booking what was judged and what providers answered, in sets."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from gates import policy, stop
+from gates.models import StopSwitch
+from gates.playbooks import dunning
+from ledger import book, claim, clock, sets
+from ledger.book import Move
+from sync import booking, correlate, health, retry
+from sync.actions.base import Accepted, Confirmation, NotDone
+from sync.booking import Booking, Cause
+from sync.claimed import Claimed
+from sync.errors import AuthError, ConflictError, ProviderError, TransientError, UnconfirmedError, WriteHalted
+from sync.executor import Judged, Sent
+
+POLL_SECONDS = 5.0
+JOB_FOR = timedelta(minutes=10)
+FACTS_FOR = timedelta(minutes=30)
+MAX_REMAKES = 3
+ACTOR = "system:executor"
+
+
+def open_scopes() -> Any:
+    """A test of one action against the stop as it stands now: one statement for a whole batch."""
+    states = dict(StopSwitch.objects.values_list("scope", "state"))
+
+    def stopped(one: Claimed) -> bool:
+        scopes = (stop.ALL, *stop.scopes_of(one.provider, one.automation))
+        return states.get(stop.ALL) != "running" or any(states.get(scope, "running") != "running" for scope in scopes)
+
+    return stopped
+
+
+def book_judged(judged: Sequence[Judged], token: int) -> list[Claimed]:
+    """Book these judgements in one transaction; returns the actions whose frozen request may be sent now."""
+    going: list[Claimed] = []
+    with transaction.atomic():
+        correlate.lock_customers(result.one.customer_id for result in judged)
+        ours = claim.ours([result.one.id for result in judged], token)
+        stopped = open_scopes()
+        into = Booking(policy.current(), clock.now())
+        for result in judged:
+            if result.one.id not in ours:
+                continue
+            if result.one.known is not None:
+                for name, block in result.blocks.items():
+                    into.note_block(result.one.known, name, block)
+            if result.error is not None:
+                _unreadable(result, into, token)
+            elif _decided(result, into, stopped):
+                going.append(result.one)
+        moved = book.move(into.moves, strict=False)
+        into.moves = []
+        into.write()
+    return [one for one in going if one.id in moved]
+
+
+def _decided(result: Judged, into: Booking, stopped: Any) -> bool:
+    """Note what one judgement leads to; True when the action is on its way to be sent."""
+    one, decision = result.one, result.decision
+    assert decision is not None and result.facts is not None
+    judged = booking.judged(one.proposal(), result.facts, decision)
+    row = {"reasons": booking.reasons_of(decision), "inputs": judged["facts"], "rule_version": decision.rule_version}
+    kept = {**judged, "waiting_since": None}
+    match decision.verb:
+        case "supersede":
+            reasons = [{"rule": "withdrawn", "reason": _withdrawn(result)}, *row["reasons"]]
+            _step(into, one, "supersede", "superseded", kept | _free(), row | {"reasons": reasons})
+            into.close(one.id, "superseded")
+        case "hold":
+            _step(into, one, "hold", "held", kept | _free(decision.until), row)
+        case "ask" | "observe":
+            _step(into, one, "ask", "in_review", kept | _free(), row)
+            into.ask(_as_row(one), decision, into.policies.owner_of(one.automation))
+        case _:
+            return _approved(result, into, kept, row, halted=stopped(one))
+    return False
+
+
+def _approved(result: Judged, into: Booking, kept: dict[str, Any], row: dict[str, Any], *, halted: bool) -> bool:
+    one = result.one
+    if one.state == "held":
+        _step(into, one, "approve", "approved", kept, row)
+    if halted:
+        reasons = [{"rule": "emergency_stop", "reason": "writes are stopped"}]
+        _step(into, one, "park", "parked", kept | _free(), row | {"reasons": reasons})
+        return False
+    changes = {**kept, "tries": one.tries + 1, "sent_at": into.now, "unknown_since": None, "looks": 0, "job_ref": ""}
+    if result.request is not None:
+        changes["request"] = result.request.as_json()
+        if one.work is not None:
+            one.work.request = result.request
+    one.tries += 1
+    if one.work is not None:
+        one.work.sent_at = into.now
+    _step(into, one, "send", "sending", changes, row)
+    return True
+
+
+def _withdrawn(result: Judged) -> str:
+    assert result.one.known is not None and result.facts is not None
+    one = result.one
+    return dunning.withdraw_reason(result.facts, one.business_key, result.one.known.memo, one.kind_name)
+
+
+def _unreadable(result: Judged, into: Booking, token: int) -> None:
+    """The facts cannot be had: wait without counting, and after half an hour, or when refused, ask a person."""
+    one, error = result.one, result.error
+    assert error is not None
+    since = one.waiting_since or into.now
+    if isinstance(error, TransientError | UnconfirmedError) and into.now - since < FACTS_FOR:
+        waited = (into.now - since).total_seconds()
+        wait = max(_first(), min(60.0, waited), error.retry_after.total_seconds() if error.retry_after else 0.0)
+        claim.release_actions([one.id], token, wait=wait, error=_said(error))
+        sets.run("update ledger_action set waiting_since = %(at)b where id = %(id)b", {"at": since, "id": one.id})
+        return
+    reasons = [{"rule": "facts_unreadable", "verdict": "review", "reason": _said(error)}]
+    _step(into, one, "ask", "in_review", _free() | {"last_error": _said(error)}, {"reasons": reasons})
+    _item(into, one, "facts_unreadable", _said(error))
+
+
+def book_sent(sent: Sequence[Sent], token: int) -> None:
+    """Book what providers answered, all in one transaction; only what was confirmed becomes applied."""
+    with transaction.atomic():
+        correlate.lock_customers(result.one.customer_id for result in sent)
+        ours = claim.ours([result.one.id for result in sent], token)
+        fresh = correlate.load(result.one.contract_id for result in sent if result.one.contract_id)
+        into = Booking(policy.current(), clock.now())
+        for result in sent:
+            if result.one.id in ours:
+                result.one.known = fresh.get(result.one.contract_id or 0, result.one.known)
+                _outcome(result, into, token)
+        into.write()
+
+
+def _outcome(result: Sent, into: Booking, token: int) -> None:
+    one, answer, error = result.one, result.answer, result.error
+    if isinstance(answer, Confirmation):
+        _confirm(one, answer, into)
+    elif isinstance(answer, Accepted):
+        _accepted(one, answer, into, token)
+    elif isinstance(answer, NotDone):
+        _not_done(one, into, token)
+    elif one.state in ("unknown",) or one.job_ref:
+        _still_unknown(one, error, result.crash, into, token)
+    elif isinstance(error, WriteHalted):
+        _halted(one, error, into)
+    elif isinstance(error, ConflictError) and one.kind.remake_on_conflict:
+        _remake(one, error, into)
+    elif isinstance(error, UnconfirmedError | ConflictError) or error is None:
+        _doubt(one, _said(error) if error else result.crash, error, into)
+    elif isinstance(error, TransientError):
+        _back_off(one, error, into)
+    else:
+        _fail(one, error, into)
+
+
+def _confirm(one: Claimed, answer: Confirmation, into: Booking) -> None:
+    """The provider's own word: action, contract, links and what follows, together."""
+    assert one.work is not None and one.known is not None
+    stored = {"id": answer.id, **answer.said}
+    latency = int((into.now - one.sent_at).total_seconds() * 1000) if one.sent_at else None
+    _step(
+        into, one, "confirm", "applied",
+        {**_free(), "confirmation": stored, "applied_at": into.now, "last_error": "", "error_code": "", "job_ref": ""},
+        {"applied_at": into.now, "confirmation_id": answer.id[:255], "latency_ms": latency},
+    )  # fmt: skip
+    into.close(one.id, "confirmed")
+    one.work.known = one.known
+    row = {"event_id": one.event_id, "action_id": one.id, "correlation_id": one.correlation_id, "key": one.key}
+    for verb, prior, post in one.kind.moves(one.work):
+        if one.known.state == prior:
+            into.move_contract(one.known, verb, post, ACTOR, row)
+    changes = one.kind.changes(one.work)
+    if changes:
+        _change_contract(one, changes)
+    correlate.remember(one.customer_id, [(link, one.contract_id) for link in answer.links], ACTOR)
+    if one.reverses_id is not None:
+        _compensate(one, into)
+    cause = Cause(one.event_id, one.correlation_id, one.automation)
+    for proposal in dunning.after_applied(one.kind_name, one.business_key, one.params, one.known.memo):
+        undoes = one.id if proposal.kind == one.kind.inverse else None
+        into.propose(proposal, one.known, Cause(cause.event_id, cause.correlation_id, cause.automation, reverses=undoes))
+
+
+def _change_contract(one: Claimed, changes: dict[str, Any]) -> None:
+    sets.run(
+        """update ledger_contract set plan = %(plan)b, plan_before = %(before)b, updated_at = now() where id = %(id)b""",
+        {"plan": changes["plan"], "before": changes["plan_before"], "id": one.contract_id},
+    )
+
+
+def _compensate(one: Claimed, into: Booking) -> None:
+    rows = sets.run(
+        "select state, state_version from ledger_action where id = %(id)b for update", {"id": one.reverses_id}
+    )
+    if rows and rows[0][0] == "applied":
+        row = {"customer_id": one.customer_id, "correlation_id": one.correlation_id, "event_id": one.event_id}
+        into.moves.append(
+            Move("action", one.reverses_id, "compensate", "applied", "compensated", rows[0][1], ACTOR, row=row)
+        )
+
+
+def _accepted(one: Claimed, answer: Accepted, into: Booking, token: int) -> None:
+    """A job runs: ask again in a while; after ten minutes it is in doubt and asked on."""
+    age = into.now - (one.sent_at or into.now)
+    if one.state == "sending" and age > JOB_FOR:
+        _step(into, one, "doubt", "unknown", _free(_in(POLL_SECONDS)) | {"unknown_since": into.now}, {"outcome": "job is late"})
+    elif not one.job_ref:
+        _step(into, one, "accepted", one.state, _free(_in(POLL_SECONDS)) | {"job_ref": answer.ref[:500], "in_lane": True}, {})
+    else:
+        claim.release_actions([one.id], token, wait=POLL_SECONDS)
+
+
+def _not_done(one: Claimed, into: Booking, token: int) -> None:
+    """Looked up and not there. Believed once the slowest write would have come through."""
+    age = into.now - (one.sent_at or into.now)
+    if age < one.kind.settle:
+        _look_again(one, "not there yet", into, token)
+        return
+    at = retry.next_attempt(one.tries, into.now, random.random(), first=_first())
+    if at is None:
+        _fail(one, TransientError("tried six times without effect", provider=one.provider, code="retries_over"), into)
+    else:
+        changes = _free(at) | {"unknown_since": None, "looks": 0, "job_ref": ""}
+        _step(into, one, "back_off", "approved", changes, {"outcome": "not done, looked up"})
+
+
+def _still_unknown(one: Claimed, error: ProviderError | None, crash: str, into: Booking, token: int) -> None:
+    """The question itself failed, or the job was refused."""
+    if error is not None and one.job_ref and not isinstance(error, TransientError | UnconfirmedError):
+        _fail(one, error, into)
+    else:
+        _look_again(one, _said(error) if error else crash, into, token)
+
+
+def _look_again(one: Claimed, said: str, into: Booking, token: int) -> None:
+    since = one.unknown_since or one.sent_at or into.now
+    at = retry.next_look(one.looks, since, into.now, random.random(), first=_first())
+    if at is None and one.state == "unknown":
+        reasons = [{"rule": "outcome_unknown", "verdict": "review", "reason": said}]
+        _step(into, one, "ask", "in_review", _free() | {"last_error": said}, {"reasons": reasons})
+        _item(into, one, "outcome_unknown", f"nobody can tell whether it was done: {said}")
+        return
+    wait = ((at or into.now) - into.now).total_seconds() if at else POLL_SECONDS
+    claim.release_actions([one.id], token, wait=wait, error=said)
+    sets.run("update ledger_action set looks = looks + 1 where id = %(id)b", {"id": one.id})
+
+
+def _doubt(one: Claimed, said: str, error: ProviderError | None, into: Booking) -> None:
+    at = into.now + max(timedelta(seconds=_first()), one.kind.settle if one.kind.settle else timedelta())
+    changes = _free(at) | {"unknown_since": into.now, "looks": 0, "last_error": said, "error_code": _code(error)}
+    _step(into, one, "doubt", "unknown", changes, {"error_code": _code(error)})
+
+
+def _halted(one: Claimed, error: WriteHalted, into: Booking) -> None:
+    """Nothing left. The stop parks it; a lease that was lost or a switch that cannot be read only sends it back."""
+    changes = _free(_in(_first())) | {"tries": max(0, one.tries - 1), "last_error": error.message}
+    _step(into, one, "back_off", "approved", changes, {"error_code": error.code, "outcome": "nothing left"})
+    if error.code == "stopped":
+        _step(into, one, "park", "parked", _free(), {"reasons": [{"rule": "emergency_stop", "reason": error.message}]})
+
+
+def _back_off(one: Claimed, error: ProviderError, into: Booking) -> None:
+    """Not done for certain: again after 1, 2, 4, 8, 16 s with the same key and bytes, then a person."""
+    paced = error.status == 429
+    tries = one.tries - 1 if paced else one.tries
+    at = retry.next_attempt(max(1, tries), into.now, random.random(), retry_after=error.retry_after, first=_first())
+    if at is None:
+        _fail(one, error, into)
+        return
+    changes = _free(at) | {"tries": tries, "last_error": _said(error), "error_code": _code(error)}
+    _step(into, one, "back_off", "approved", changes, {"error_code": _code(error), "outcome": "tried again later"})
+
+
+def _fail(one: Claimed, error: ProviderError | None, into: Booking) -> None:
+    said = _said(error) if error else "failed"
+    _step(into, one, "fail", "failed", _free() | {"last_error": said, "error_code": _code(error)}, {"error_code": _code(error)})
+    _item(into, one, _code(error) or "failed", said)
+
+
+def _remake(one: Claimed, error: ProviderError, into: Booking) -> None:
+    """What it changes was changed by somebody else: these bytes can never succeed. A new action takes its place."""
+    base, _, count = one.business_key.partition("#")
+    number = int(count or 1) + 1
+    if number > MAX_REMAKES or one.known is None:
+        _fail(one, error, into)
+        return
+    _step(into, one, "fail", "failed", _free() | {"error_code": "changed_meanwhile"}, {"error_code": "changed_meanwhile"})
+    _step(into, one, "supersede", "superseded", {}, {"reasons": [{"rule": "changed_meanwhile", "reason": _said(error)}]})
+    again = replace(
+        one.proposal(), target=f"{one.target.partition('#')[0]}#{number}", business_key=f"{base}#{number}"
+    )
+    into.propose(again, one.known, Cause(one.event_id, one.correlation_id, one.automation))
+
+
+def note_health(exchanges: Iterable[Any], errors: Iterable[ProviderError]) -> None:
+    """Tell the shared health of each provider how its calls went, after the attempts are stored."""
+    worst: dict[str, ProviderError] = {error.provider: error for error in errors if error.provider}
+    for name in {one.provider for one in exchanges} | set(worst):
+        error = worst.get(name)
+        if error is None:
+            state = health.states().get(name)
+            if state is None or state.open:
+                health.note(name, ok=True)
+        elif not isinstance(error, WriteHalted):
+            ok = error.status is not None and error.status < 500 and error.status not in (401, 403, 429)
+            health.note(
+                name, ok=ok, error=_said(error), retry_after=error.retry_after, refused=isinstance(error, AuthError)
+            )
+
+
+def _step(into: Booking, one: Claimed, verb: str, post: str, changes: dict[str, Any], row: dict[str, Any]) -> None:
+    into.moves.append(book.step(one, verb, post, ACTOR, changes=changes, row=row))
+    one.state, one.state_version = post, one.state_version + 1
+
+
+def _item(into: Booking, one: Claimed, why: str, reason: str) -> None:
+    into.items.append(
+        {
+            **_as_row(one), "action_id": one.id, "kind": one.kind_name, "why": why[:60], "reason": reason,
+            "sentence": booking.sentence(one.kind_name, one.because),
+            "owner_group": into.policies.owner_of(one.automation),
+        }
+    )  # fmt: skip
+    for extra in ("id", "because"):
+        into.items[-1].pop(extra, None)
+
+
+def _as_row(one: Claimed) -> dict[str, Any]:
+    return {
+        "id": one.id, "customer_id": one.customer_id, "kind": one.kind_name, "because": one.because,
+        "amount_minor": one.amount_minor, "currency": one.currency, "correlation_id": one.correlation_id,
+    }  # fmt: skip
+
+
+def _free(at: Any = None) -> dict[str, Any]:
+    return book.lease_free(at)
+
+
+def _in(seconds: float) -> Any:
+    return clock.now() + timedelta(seconds=seconds)
+
+
+def _first() -> float:
+    return float(settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS)
+
+
+def _said(error: ProviderError | None) -> str:
+    return f"{error.provider}: {error.message}"[:490] if error else ""
+
+
+def _code(error: ProviderError | None) -> str:
+    return (error.code or (str(error.status) if error.status else type(error).__name__))[:60] if error else ""

@@ -1,0 +1,17 @@
+"""What the queue library may call. Tasks carry nothing: the rows are the work."""
+
+from django.db import DatabaseError
+
+from sync import drain as drains
+from sync import residents, stopflag
+
+
+def drain() -> int:
+    """One life of a resident; its successor is rung for before it ends, unless the cluster is going down."""
+    settled = drains.resident()
+    if not stopflag.is_set():
+        try:
+            residents.enqueue(1)
+        except DatabaseError:
+            return settled  # the cluster rings for missing drains by itself
+    return settled

@@ -1,0 +1,1 @@
+"""Benchmarks: one command each, printing ratios. Nothing here is timed by pytest."""

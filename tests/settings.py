@@ -1,0 +1,13 @@
+"""The product's own settings, with what the tests choose before they are read."""
+
+import os
+
+os.environ.setdefault("MESHLINE_DEV", "1")
+os.environ.setdefault("MESHLINE_ALLOW_LOOPBACK", "1")
+os.environ.setdefault("MESHLINE_LOG_LEVEL", "WARNING")
+
+from meshline.settings import *  # noqa: F403
+from meshline.settings import DATABASES
+
+# Named by the process, so that two runs on one machine do not drop each other's.
+DATABASES["default"]["TEST"] = {"NAME": f"test_meshline_{os.getpid()}"}
