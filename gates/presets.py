@@ -22,7 +22,8 @@ GROUPS: dict[str, list[str]] = {
     "Billing Resolver": VIEW + WORK + DECIDE + BODIES,
     "Support Manager": VIEW + WORK + DECIDE + BODIES + ["gates.approve_above_limit", "gates.resume_stop"],
     "Automation Engineer": VIEW + WORK + BODIES + ["gates.retry_item"],
-    "Revenue Ops Lead": VIEW + WORK + BODIES + ["gates.approve_item", "gates.approve_above_limit", "gates.resume_stop"],
+    "Revenue Ops Lead": VIEW + WORK + BODIES
+    + ["gates.approve_item", "gates.approve_above_limit", "gates.resume_stop", "gates.change_automation"],
     "Product Ops": VIEW + WORK,
     "Auditor": VIEW + BODIES,
 }

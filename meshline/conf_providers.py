@@ -45,7 +45,7 @@ def stripe(default: Mapping[str, str], dev: bool) -> dict[str, Any]:
     return {
         "base_url": _url("MESHLINE_STRIPE_BASE_URL", default, dev),
         "api_key": _secret("MESHLINE_STRIPE_API_KEY", default),
-        "api_version": _text("MESHLINE_STRIPE_API_VERSION", default, "2026-06-30.endive"),
+        "api_version": _text("MESHLINE_STRIPE_API_VERSION", default, "2026-10-28.endive"),
     }
 
 

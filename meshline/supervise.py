@@ -212,15 +212,10 @@ def only_one(pid_dir: Path, name: str) -> Iterator[None]:
 
 def web(host: str, port: int, *, workers: int = 2, threads: int = 8) -> Spec:
     """The web server: two processes of eight threads each are the measured best on two cores."""
-    options = {
-        "--interface": "wsgi",
-        "--host": host,
-        "--port": port,
-        "--workers": workers,
-        "--blocking-threads": threads,
-    }
-    command = [sys.executable, "-m", "granian", *(str(part) for pair in options.items() for part in pair)]
-    command += ["--respawn-failed-workers", "--workers-kill-timeout", "10", "--no-ws", "--http", "1"]
+    listen = ["--interface", "wsgi", "--host", host, "--port", str(port), "--http", "1", "--no-ws"]
+    size = ["--workers", str(workers), "--blocking-threads", str(threads)]
+    care = ["--respawn-failed-workers", "--workers-kill-timeout", "5", "--log-level", "error"]
+    command = [sys.executable, "-m", "granian", *listen, *size, *care]
     return Spec("web", [*command, "meshline.wsgi:application"], env={lifeline.TIED: "1"}, grace_seconds=30, cwd=ROOT)
 
 

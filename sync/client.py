@@ -113,15 +113,7 @@ def send(
         response_body="" if is_private else _storable(answer.body),
         request_id=_request_id(answer.headers),
     )
-    log.info(
-        "exchange",
-        provider=request.provider,
-        method=request.method,
-        status=answer.status,
-        ms=exchange.ms,
-        is_write=is_write,
-        error=exchange.error,
-    )
+    _log(exchange)
     if failure:
         failure.exchange = exchange
         raise failure from fault
@@ -191,6 +183,18 @@ def _exchange(prepared: requests.PreparedRequest, answer: _Answer) -> None:
         response.raw.close()  # never back into the pool with half an answer in it
         raise
     response.raw.release_conn()
+
+
+def _log(exchange: Exchange) -> None:
+    log.info(
+        "exchange",
+        provider=exchange.provider,
+        method=exchange.method,
+        status=exchange.status,
+        ms=exchange.ms,
+        is_write=exchange.is_write,
+        error=exchange.error,
+    )
 
 
 def _classify(fault: Exception, flight: sockets.Flight, provider: str, is_write: bool) -> ProviderError:

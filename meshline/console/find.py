@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -15,9 +16,8 @@ from ledger import cells
 from ledger.models import Action, Contract, Customer, Event, ExternalId, LedgerRow
 from ledger.words import event_words, kind_words
 from meshline.console.page import Site
-from sync.models import Attempt
 
-MOST, LONGEST = 8, 255
+MOST, LONGEST, RECENT = 8, 255, 5000
 ITEM = re.compile(r"(?:RV-?)(\d{1,12})", re.IGNORECASE)
 LAST_EIGHT = re.compile(r"[0-9a-f]{8}", re.IGNORECASE)
 
@@ -90,23 +90,15 @@ def _actions(typed: str) -> Iterable[Hit]:
     return [Hit("Actions", kind_words(one.kind), cells.tag(one.state, one.get_state_display()), _url(one)) for one in rows]
 
 
-RECENT = 5000
-
-
 def _events(typed: str) -> Iterable[Hit]:
     key = as_uuid(typed)
     rows = list(Event.objects.filter(correlation_id=key)[:MOST]) if key else []
-    rows += list(Event.objects.filter(source__in=SOURCES(), provider_event_id=typed)[:MOST])
+    rows += list(Event.objects.filter(source__in=settings.MESHLINE_PROVIDERS, provider_event_id=typed)[:MOST])
     rows += list(Event.objects.filter(object_id=typed).order_by("-id")[:MOST])
     return [
         Hit(f"Events from {cells.system(one.source)}", event_words(one.kind), cells.moment(one.received_at, seconds=True), _url(one))
         for one in rows
     ]  # fmt: skip
-
-
-def SOURCES() -> list[str]:  # noqa: N802
-    """Sources of events."""
-    return []
 
 
 def _links(typed: str) -> Iterable[Hit]:
@@ -139,10 +131,6 @@ def _ledger(typed: str) -> Iterable[Hit]:
         return []
     rows = LedgerRow.objects.filter(pk=int(number))
     return [Hit("Ledger", f"Row #{one.pk}", one.decision, _url(one)) for one in rows]
-
-
-def _attempts(typed: str) -> Iterable[Hit]:
-    return []
 
 
 def as_uuid(typed: str) -> uuid.UUID | None:

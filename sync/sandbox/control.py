@@ -77,8 +77,9 @@ def set_faults(sandbox: "Sandbox", rest: str, request: Request) -> Any:
 
 
 def reset(sandbox: "Sandbox", rest: str, request: Request) -> Any:
-    """Empty books, no faults, the seed's own start."""
-    sandbox.reset(int(_body(request).get("seed", sandbox.seed)))
+    """Empty books, no faults, the seed's own start; `"webhooks": true` forgets the webhook targets as well."""
+    data = _body(request)
+    sandbox.reset(int(data.get("seed", sandbox.seed)), keep_targets=not data.get("webhooks", False))
     return health(sandbox, rest, request)
 
 

@@ -30,7 +30,7 @@ def carry(simulator: Simulator, request: Request, plan: Plan) -> Reply:
 def before(plan: Plan, simulator: Simulator) -> Reply | None:
     """The answer of a fault that keeps the call from being carried out."""
     rule = plan.rule
-    if rule is None or rule.has_effect() or rule.options.get("stored"):
+    if rule is None or rule.has_effect() or (rule.options.get("stored") and simulator.stores_errors):
         return None
     if rule.kind == "drop_before":
         return Reply(0, hang_up=_farewell(rule))

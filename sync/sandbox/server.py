@@ -59,8 +59,10 @@ class Sandbox(socketserver.ThreadingTCPServer):
         """Where it listens."""
         return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
 
-    def reset(self, seed: int) -> None:
-        """An empty world of this seed; webhook targets stay as they are."""
+    def reset(self, seed: int, *, keep_targets: bool = True) -> None:
+        """An empty world of this seed; webhook targets stay as they are unless told otherwise."""
+        if not keep_targets:
+            self.courier.targets.clear()
         self.seed = seed
         self.clock.offset_s = 0.0
         self.dial.seed = seed

@@ -121,6 +121,7 @@ class Simulator:
     """One provider: answers its API, plays its world, signs its webhooks."""
 
     name: ClassVar[str] = ""
+    stores_errors: ClassVar[bool] = False  # whether an injected 5xx can be kept under an idempotency key
     verbs: ClassVar[Mapping[str, Callable[[Any, Json], Json]]] = {}
 
     def __init__(self, world: World) -> None:

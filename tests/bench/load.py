@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import re
 import select
 import socket
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 ID_MARK = b"evt_REPLACED0000000000000000"
+LENGTH = re.compile(rb"(?i)\r\ncontent-length: *([0-9]+)")
 HEAD = (
     "POST {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\n"
     "Content-Type: application/json; charset=utf-8\r\nContent-Length: {length}\r\nStripe-Signature: "
@@ -64,6 +66,17 @@ def requests(plan: Plan) -> Callable[[], bytes]:
     return build
 
 
+def is_whole(answer: bytes) -> bool:
+    """Whether an answer has come to its end: servers may send it in pieces, with a length or in chunks."""
+    head, gap, body = answer.partition(b"\r\n\r\n")
+    if not answer:
+        raise ConnectionError("the server closed a connection")
+    if not gap:
+        return False
+    length = LENGTH.search(head)
+    return len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n")
+
+
 def run(plan: Plan) -> Result:
     """Send until the time is over, then wait for what is still under way."""
     build, poll = requests(plan), select.epoll()
@@ -74,7 +87,7 @@ def run(plan: Plan) -> Result:
         sockets[link.fileno()] = link
         poll.register(link.fileno(), select.EPOLLIN)
     idle, sent_at, due = deque(sockets), dict[int, float](), deque[float]()
-    answers: Counter[int] = Counter()
+    answers, partial = Counter[int](), dict[int, bytes]()
     milliseconds: list[float] = []
     begun = time.perf_counter()
     end, planned = begun + plan.seconds, begun
@@ -91,9 +104,10 @@ def run(plan: Plan) -> Result:
             break
         wait = max(0.0, planned - now) if plan.rate and now < end else 0.5
         for number, _ in poll.poll(wait):
-            answer = sockets[number].recv(4096)
-            if not answer:
-                raise ConnectionError("the server closed a connection")
+            answer = partial.pop(number, b"") + sockets[number].recv(4096)
+            if not is_whole(answer):
+                partial[number] = answer
+                continue
             answers[int(answer[9:12])] += 1
             milliseconds.append((time.perf_counter() - sent_at.pop(number)) * 1000)
             idle.append(number)

@@ -24,7 +24,7 @@ class Cluster:
     """A `runjobs` process on the test database, with everything it forked."""
 
     def __init__(self, name):
-        environment = {**os.environ, **database.environment(), "MESHLINE_STOP_GRACE_SECONDS": "4"}
+        environment = {**os.environ, **database.environment(), "MESHLINE_STOP_GRACE_SECONDS": "3"}
         command = [sys.executable, lifeline.__file__, str(os.getpid()), sys.executable]
         command += ["manage.py", "runjobs", "--cluster", name]
         self.process = subprocess.Popen(
@@ -114,7 +114,7 @@ def test_task_longer_than_the_grace_is_cut_off(cluster):
     cluster.process.send_signal(signal.SIGTERM)
 
     assert cluster.ended() == runjobs.CRASHED
-    assert 3.5 < time.monotonic() - began < 8
+    assert 2.5 < time.monotonic() - began < 8
 
 
 @pytest.mark.parametrize("cluster", ["drain"], indirect=True)

@@ -155,7 +155,7 @@ def test_serve_stops_everything_on_interrupt(tmp_path):
         port = probe.getsockname()[1]
     environment = {**os.environ, "MESHLINE_PID_DIR": str(tmp_path)}
     served = subprocess.Popen(
-        [sys.executable, "manage.py", "serve", "web", "--port", str(port)],
+        [sys.executable, "manage.py", "serve", "web", "--port", str(port), "--web-workers", "1"],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     main = psutil.Process(served.pid)

@@ -18,9 +18,7 @@ def running() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def client(running: Sandbox) -> Iterator[Client]:
-    running.reset(1)
-    for target in running.courier.targets.values():
-        target.url = ""
+    running.reset(1, keep_targets=False)
     client = Client(running.url)
     yield client
     client.close()

@@ -113,6 +113,20 @@ def test_a_drift_by_version_changes_the_shape(client):
     assert "current_period_end" in client.stripe("GET", f"/v1/subscriptions/{sub}").json()
 
 
+def test_a_slow_connection_delays_its_first_call_only(client):
+    client.faults("zendesk", {"kind": "slow_connect", "ms": 150})
+    fresh = Client(client.url)
+    waits = []
+
+    for _ in range(2):
+        began = time.monotonic()
+        fresh.zendesk("GET", "/tickets/1")
+        waits.append(time.monotonic() - began > 0.14)
+
+    fresh.close()
+    assert waits == [True, False]
+
+
 def test_a_dripping_answer_takes_its_time(client):
     client.faults("zendesk", {"kind": "drip", "interval_ms": 1})
     began = time.monotonic()

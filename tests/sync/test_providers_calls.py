@@ -1,8 +1,6 @@
 """What adapters freeze, read and make of answers, against a scripted loopback server."""
 
 import json
-import threading
-import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
@@ -116,7 +114,8 @@ class Nowhere:
     [
         (400, PermanentError), (402, PermanentError), (404, PermanentError), (422, PermanentError), (401, AuthError),
         (403, AuthError), (429, TransientError), (500, UnconfirmedError), (502, UnconfirmedError),
-        (503, UnconfirmedError), (504, UnconfirmedError), (408, UnconfirmedError), (301, UnreadableAnswer), (307, UnreadableAnswer),
+        (503, UnconfirmedError), (504, UnconfirmedError), (408, UnconfirmedError), (301, UnreadableAnswer),
+        (307, UnreadableAnswer),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("answer", [lambda status: says(status, {"x": 1}), html], ids=["json", "html"])
@@ -161,8 +160,8 @@ def test_a_2xx_that_confirms_nothing(performing, provider, request_, answer):
          "RCRD_HAS_BEEN_CHANGED"),
         (NETSUITE, PATCH, says(429, {"o:errorCode": "CONCURRENCY_LIMIT_EXCEEDED"}), TransientError,
          "CONCURRENCY_LIMIT_EXCEEDED"),
-        (NETSUITE, PATCH, says(400, {"o:errorDetails": [{"o:errorCode": "SSS_REQUEST_LIMIT_EXCEEDED"}]}), TransientError,
-         "SSS_REQUEST_LIMIT_EXCEEDED"),
+        (NETSUITE, PATCH, says(400, {"o:errorDetails": [{"o:errorCode": "SSS_REQUEST_LIMIT_EXCEEDED"}]}),
+         TransientError, "SSS_REQUEST_LIMIT_EXCEEDED"),
         (ZENDESK, NOTE, says(409, {"error": "UpdateConflict", "description": "x"}), ConflictError, "UpdateConflict"),
         (ZENDESK, NOTE, says(403, {"error": {"title": "Forbidden", "message": "No"}}), AuthError, "Forbidden"),
         (ZENDESK, NOTE, says(400, {"errors": [{"code": "Bad", "title": "t"}]}), PermanentError, "Bad"),
@@ -379,29 +378,3 @@ def test_confirmations_of_zendesk(performing):
     response, _ = performing(ZENDESK, NOTE, says(200, {"label": []}))
     with pytest.raises(UnreadableAnswer):
         zendesk.tags_from(response)
-
-
-# --- shared by all
-
-
-def test_waiting_for_a_slot(points, monkeypatch):
-    present, most = [], []
-    lock = threading.Lock()
-
-    def slow(peer):
-        with lock:
-            present.append(1)
-            most.append(len(present))
-        time.sleep(0.05)
-        with lock:
-            present.pop()
-        peer.answer(204, b"", Location="/services/rest/record/v1/customrecord_mesh_contract/501")
-
-    with serving(keeps_answering(slow)) as server:
-        points("netsuite", server, concurrency=2)
-        threads = [threading.Thread(target=NETSUITE.perform, args=(PATCH, allow)) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert (len(most), max(most)) == (6, 2)

@@ -1,62 +1,21 @@
-"""NetSuite: signing in both ways, records, jobs, and what confirms a write."""
+"""NetSuite: records, jobs, what confirms a write, and how many calls are in the air."""
 
 import json
 import threading
 import time
 from datetime import UTC, datetime
+from functools import partial
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sync import providers
-from sync.errors import AuthError, PermanentError, TransientError, UnconfirmedError, UnreadableAnswer
-from sync.providers import netsuite, netsuite_auth
+from sync.errors import PermanentError, TransientError, UnreadableAnswer
+from sync.providers import netsuite
 from sync.providers.netsuite import JobDone, JobLost, JobPending, NetSuite
-from sync.wiretypes import FrozenRequest
 from tests.sync.loopback import keeps_answering, serving
-from tests.sync.payloads import payload
+from tests.sync.netsuite_account import CONTRACT, LEGACY, PATCH, Account, allow, done, pointed_at
 
-VECTORS = payload("netsuite", "auth_vectors")
-KEY = ec.generate_private_key(ec.SECP256R1())
-PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-CONTRACT = "/services/rest/record/v1/customrecord_mesh_contract/501"
-PATCH = FrozenRequest("netsuite", "PATCH", CONTRACT, (), '{"custrecord_mesh_status":"suspended"}')
-TOKEN = netsuite_auth.TOKEN_PATH
 JOB = "/services/rest/async/v1/job/77"
-
-
-def allow():
-    """A guard that lets the write go."""
-
-
-class Account:
-    """A scripted account: tokens that are counted, and answers by method and path."""
-
-    def __init__(self, **answers):
-        self.answers = answers
-        self.valid, self.issued, self.forms, self.refuse_all = set(), 0, [], False
-
-    def __call__(self, peer):
-        while request := peer.request():
-            head, _, body = request.partition(b"\r\n\r\n")
-            method, path = head.decode().split(" ")[:2]
-            if path == TOKEN:
-                self.forms.append(body.decode())
-                self.issued += 1
-                self.valid = {f"token{self.issued}"}
-                peer.answer(200, json.dumps({"access_token": f"token{self.issued}", "expires_in": 3600}).encode())
-                continue
-            token = head.decode().partition("Authorization: Bearer ")[2].partition("\r\n")[0]
-            if self.refuse_all or token not in self.valid:
-                peer.answer(401, b'{"title":"Unauthorized","o:errorDetails":[{"o:errorCode":"INVALID_LOGIN"}]}')
-                continue
-            self.answer(peer, f"{method} {path}")
-
-    def answer(self, peer, call):
-        status, body, headers = self.answers["answers"].get(call, (404, b"{}", {}))
-        peer.answer(status, body, "application/vnd.oracle.resource+json; type=singular", **headers)
 
 
 @pytest.fixture
@@ -66,158 +25,7 @@ def adapter():
 
 @pytest.fixture
 def signed_in(settings):
-    def point(server, **changes):
-        config = {
-            "base_url": server.url, "auth": "oauth2", "client_id": "client", "certificate_id": "cert", "private_key": PEM,
-            "algorithm": "ES256", "concurrency": 2, **changes,
-        }  # fmt: skip
-        provider = {**settings.MESHLINE_PROVIDERS["netsuite"], **config}
-        settings.MESHLINE_PROVIDERS = {**settings.MESHLINE_PROVIDERS, "netsuite": provider}
-
-    return point
-
-
-def done(location=CONTRACT):
-    return (204, b"", {"Location": location})
-
-
-def test_the_assertion(adapter, signed_in):
-    account = Account(answers={f"PATCH {CONTRACT}": done()})
-    exchanges = []
-    with serving(account) as server:
-        signed_in(server)
-        response = adapter.perform(PATCH, allow, exchanges)
-        adapter.perform(PATCH, allow, exchanges)
-    assert netsuite.location_id(response, "customrecord_mesh_contract") == "501"
-    assert account.issued == 1
-    fields = dict(pair.split("=") for pair in account.forms[0].split("&"))
-    claims = jwt.decode(fields["client_assertion"], KEY.public_key(), ["ES256"], audience=server.url + TOKEN)
-    assert (claims["iss"], claims["scope"]) == ("client", ["rest_webservices"])
-    assert 0 < claims["exp"] - claims["iat"] < 3600
-    assert jwt.get_unverified_header(fields["client_assertion"]) == {"alg": "ES256", "kid": "cert", "typ": "JWT"}
-    assert "token1" not in repr(exchanges)
-
-
-def test_a_refused_token_is_renewed_once_with_the_same_request(adapter, signed_in, monkeypatch):
-    monkeypatch.setattr(netsuite_auth, "RENEW_AT_MOST_EVERY_SECONDS", 0)
-    account = Account(answers={f"PATCH {CONTRACT}": done()})
-    asked, exchanges = [], []
-    with serving(account) as server:
-        signed_in(server)
-        adapter.perform(PATCH, allow)
-        account.valid = set()
-        assert adapter.perform(PATCH, lambda: asked.append(1), exchanges).status == 204
-        writes = [request for request in server.requests if request.startswith(b"PATCH")]
-    assert account.issued == 2
-    assert len(asked) == 2
-    assert [exchange.status for exchange in exchanges] == [401, 204]
-    assert writes[1].partition(b"\r\n\r\n")[2] == writes[2].partition(b"\r\n\r\n")[2]
-
-
-def test_a_token_refused_twice_is_an_auth_error(adapter, signed_in, monkeypatch):
-    monkeypatch.setattr(netsuite_auth, "RENEW_AT_MOST_EVERY_SECONDS", 0)
-    account = Account(answers={})
-    account.refuse_all = True
-    with serving(account) as server:
-        signed_in(server)
-        with pytest.raises(AuthError) as refused:
-            adapter.perform(PATCH, allow)
-        assert len(server.requests) == 4
-    assert refused.value.code == "INVALID_LOGIN"
-
-
-def test_a_fresh_token_that_is_refused_is_not_renewed(adapter, signed_in):
-    account = Account(answers={})
-    account.refuse_all = True
-    with serving(account) as server:
-        signed_in(server)
-        for _ in range(3):
-            with pytest.raises(AuthError):
-                adapter.perform(PATCH, allow)
-    assert account.issued == 1
-
-
-def test_threads_share_one_token(adapter, signed_in):
-    account = Account(answers={f"PATCH {CONTRACT}": done()})
-    with serving(account) as server:
-        signed_in(server, concurrency=8)
-        threads = [threading.Thread(target=adapter.perform, args=(PATCH, allow)) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert account.issued == 1
-
-
-@pytest.mark.parametrize(
-    ("answer", "kind"),
-    [
-        (lambda peer: peer.answer(400, b'{"error":"invalid_grant"}'), AuthError),
-        (lambda peer: peer.answer(401, b'{"error":"invalid_client"}'), AuthError),
-        (lambda peer: peer.answer(500, b"{}"), TransientError),
-        (lambda peer: peer.answer(429, b"{}"), TransientError),
-        (lambda peer: peer.answer(200, b"<html>", "text/html"), TransientError),
-        (lambda peer: peer.answer(200, b'{"access_token":7}'), TransientError),
-        (lambda peer: peer.answer(200, b'{"access_token":"a\\r\\nb"}'), TransientError),
-        (lambda peer: peer.sock.close(), TransientError),
-    ],
-)
-def test_without_a_token_nothing_is_sent(adapter, signed_in, answer, kind):
-    exchanges = []
-    with serving(keeps_answering(answer)) as server:
-        signed_in(server)
-        with pytest.raises(kind) as refused:
-            adapter.perform(PATCH, allow, exchanges)
-        assert all(request.startswith(b"POST " + TOKEN.encode()) for request in server.requests)
-    assert refused.value.never_sent
-    assert not isinstance(refused.value, UnconfirmedError)
-    assert [exchange.request_body for exchange in exchanges] == [""]
-
-
-def test_a_key_that_cannot_sign(adapter, signed_in):
-    with serving(Account(answers={})) as server:
-        signed_in(server, private_key="no key")
-        with pytest.raises(PermanentError) as refused:
-            adapter.perform(PATCH, allow)
-    assert (refused.value.code, refused.value.never_sent) == ("bad_key", True)
-
-
-@pytest.mark.parametrize("name", ["es256", "ps256"])
-def test_a_published_assertion_has_the_members_of_ours(name):
-    vector = VECTORS["oauth2_client_assertion"][name]
-    key = jwt.PyJWK(vector["public_jwk"], algorithm=name.upper())
-    claims = jwt.decode(
-        vector["assertion"], key, [name.upper()], audience=vector["claims"]["aud"], options={"verify_exp": False}
-    )
-    config = {
-        "base_url": "https://x.example", "client_id": "c", "certificate_id": "k", "private_key": PEM, "algorithm": "ES256",
-    }  # fmt: skip
-    ours = netsuite_auth.assertion(config, claims["iat"])
-    assert set(jwt.decode(ours, options={"verify_signature": False})) == set(claims)
-    assert set(jwt.get_unverified_header(ours)) == set(jwt.get_unverified_header(vector["assertion"]))
-
-
-@pytest.mark.parametrize("vector", VECTORS["oauth1_hmac_sha256"], ids=lambda vector: vector["name"])
-def test_token_based_vectors(vector):
-    config = {**vector, "account": vector["realm"]}
-    made = netsuite_auth.token_based_header(
-        config, vector["method"], vector["url"], nonce=vector["nonce"], timestamp=vector["timestamp"]
-    )
-    assert sorted(made.removeprefix("OAuth ").split(", ")) == sorted(
-        vector["authorization"].removeprefix("OAuth ").split(", ")
-    )
-
-
-def test_every_try_is_signed_anew(adapter, signed_in):
-    with serving(keeps_answering(lambda peer: peer.answer(401, b"{}"))) as server:
-        signed_in(server, auth="tba", account="1234567-sb1", consumer_key="a", consumer_secret="b", token_id="c",
-                  token_secret="d")  # fmt: skip
-        for _ in range(2):
-            with pytest.raises(AuthError):
-                adapter.perform(PATCH, allow)
-    nonces = [request.partition(b"oauth_nonce")[2][:40] for request in server.requests]
-    assert len(set(nonces)) == len(server.requests) == 2
-    assert b'realm="1234567_SB1"' in server.requests[0]
+    return partial(pointed_at, settings)
 
 
 # --- writes
@@ -404,8 +212,7 @@ def test_no_free_slot_is_not_sent(adapter, signed_in, monkeypatch):
         peer.answer(204, b"", Location=CONTRACT)
 
     with serving(slow) as server:
-        signed_in(server, auth="tba", account="1", consumer_key="a", consumer_secret="b", token_id="c", token_secret="d",
-                  concurrency=1)  # fmt: skip
+        signed_in(server, **LEGACY, concurrency=1)
         first = threading.Thread(target=adapter.perform, args=(PATCH, allow))
         first.start()
         busy.wait(2)
@@ -417,3 +224,26 @@ def test_no_free_slot_is_not_sent(adapter, signed_in, monkeypatch):
 
 def test_the_registered_adapter():
     assert isinstance(providers.get("netsuite"), NetSuite)
+
+
+def test_waiting_for_a_slot(adapter, signed_in):
+    present, most = [], []
+    lock = threading.Lock()
+
+    def slow(peer):
+        with lock:
+            present.append(1)
+            most.append(len(present))
+        time.sleep(0.05)
+        with lock:
+            present.pop()
+        peer.answer(204, b"", Location=CONTRACT)
+
+    with serving(keeps_answering(slow)) as server:
+        signed_in(server, **LEGACY)
+        threads = [threading.Thread(target=adapter.perform, args=(PATCH, allow)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert (len(most), max(most)) == (6, 2)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from sync.sandbox import keys
 from sync.sandbox.courier import Parcel, Target
@@ -20,7 +20,6 @@ from sync.sandbox.netsuite.plays import PLAYS
 from sync.sandbox.netsuite.records import Records, matches
 from sync.sandbox.netsuite.schema import RecordType
 from sync.sandbox.netsuite.suiteql import SuiteQl
-from sync.sandbox.stripe.forms import decode
 from sync.sandbox.wire import Json, Reply, Request, json_reply
 from sync.sandbox.world import Simulator, World, action_in
 
@@ -92,11 +91,11 @@ class NetSuite(Simulator):
                 return error.reply()
 
     def _token(self, request: Request) -> Reply:
-        form = decode(request.body.decode("utf-8", "replace"))
+        form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
         if form.get("grant_type") != "client_credentials" or form.get("client_assertion_type") != ASSERTION_TYPE:
             return json_reply(400, {"error": "invalid_request"})
         audience = f"{request.origin}{request.raw_path}"
-        assertion = str(form.get("client_assertion", ""))
+        assertion = form.get("client_assertion", "")
         try:
             check_assertion(assertion, self.certificates, keys.NETSUITE_CLIENT_ID, audience, time.time())
         except SignInError as error:

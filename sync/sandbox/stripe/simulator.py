@@ -48,6 +48,7 @@ class Stripe(Simulator):
     """One Stripe account in test mode."""
 
     name = "stripe"
+    stores_errors = True
     verbs: ClassVar = PLAYS
 
     def __init__(self, world: World) -> None:
