@@ -5,23 +5,20 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from gates import rules
+from gates.cells import ORDER, customer_cell, item_tag, row_words
 from gates.models import Automation, GateVersion, ReviewItem
-from gates.rules.typed import FIELDS
 from ledger import cells, clock
-from ledger.models import Action
 from ledger.readonly import Choice, ReadOnlyAdmin, as_uuid, choice, exact, page_of
-from ledger.words import KINDS, WHYS, kind_words, rule_words, why_words
+from ledger.words import KINDS, WHYS, kind_words, why_words
 
 MOST_COUNTED = 1000
 ACTIVE = ~Q(state="resolved")
-ORDER = ("due_at", F("customer__mrr_minor").desc(nulls_last=True), "id")
 
 STATES: dict[str, tuple[str, Any]] = {
     "open": ("Open", Q(state="open")),
@@ -61,7 +58,8 @@ class Capped(Paginator):
     @cached_property
     def count(self) -> int:
         """How many rows there are, at most one more than the limit."""
-        return self.object_list.order_by()[: MOST_COUNTED + 1].count()  # type: ignore[union-attr]
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return rows.order_by()[: MOST_COUNTED + 1].count()
 
 
 class QueueList(ChangeList):
@@ -100,6 +98,7 @@ class ReviewItemAdmin(ReadOnlyAdmin):
         exact("correlation", "Correlation id", "correlation_id", as_uuid),
     )
     list_select_related = ("customer", "action", "owner")
+    list_title = "Review queue"
     paginator = Capped
     finds = (
         "pk__exact",
@@ -163,26 +162,6 @@ class ReviewItemAdmin(ReadOnlyAdmin):
         if one.owner is not None:
             return cells.theirs(one.owner.get_username(), 40)
         return format_html('<span class="quiet">{}</span>', one.owner_group)
-
-
-def item_tag(one: ReviewItem) -> SafeString:
-    """The state of an item in words; an action that failed or is in doubt says so itself."""
-    action: Action | None = one.action
-    if one.state == ReviewItem.State.RESOLVED:
-        return cells.tag("resolved", (one.resolution or "resolved").capitalize())
-    if action is not None and action.state in ("unknown", "failed", "parked", "sending", "approved"):
-        return cells.tag(action.state, action.get_state_display())
-    return cells.tag(one.state, one.get_state_display())
-
-
-def customer_cell(one: ReviewItem) -> SafeString:
-    """A customer's name and the letter of the tier."""
-    if one.customer is None:
-        return cells.dash()
-    letter = format_html(
-        ' <abbr class="tier" title="{}">{}</abbr>', one.customer.get_tier_display(), one.customer.tier[:1].upper()
-    )
-    return format_html("{}{}", page_of(one.customer, cells.theirs(one.customer, 60)), letter)
 
 
 @admin.register(Automation)
@@ -264,30 +243,3 @@ class GateVersionAdmin(ReadOnlyAdmin):
     def ended(self, one: GateVersion) -> SafeString:
         """When it stopped judging."""
         return cells.moment(one.retired_at)
-
-
-OPERATORS = {
-    "is": "is",
-    "is_not": "is not",
-    "over": "over",
-    "at_least": "at least",
-    "under": "under",
-    "one_of": "one of",
-}
-
-
-def row_words(row: dict[str, Any]) -> str:
-    """One row of a gate as a clause: `open disputes of the customer over 0`."""
-    field = FIELDS[row["field"]][2] if row.get("field") in FIELDS else str(row.get("field"))
-    value = (
-        {True: "yes", False: "no"}.get(row["value"], row["value"])
-        if isinstance(row.get("value"), bool)
-        else row.get("value")
-    )
-    shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-    return f"{field} {OPERATORS.get(str(row.get('op')), row.get('op'))} {shown}"
-
-
-def rule_titles() -> list[str]:
-    """The built-in rules in the order they judge."""
-    return [rule_words(rule.__name__) for rule in rules.RULES]

@@ -5,6 +5,7 @@ from django.db import transaction
 from django_fsm import can_proceed
 
 from gates.models import Automation
+from gates.models.automation import STEPS
 from gates.stop import Refused
 from ledger import book
 
@@ -15,12 +16,13 @@ VERBS = {
 
 
 def step_to(name: str, stage: str, *, by: User, reason: str) -> Automation:
-    """Move an automation to a stage. Raises Refused for an unknown name or stage, a missing right, or a skipped step."""
+    """Move an automation to a stage. Raises Refused: an unknown name or stage, a missing right, a skipped step."""
     if stage not in VERBS:
         raise Refused(422, "stage", f"stage: must be one of {', '.join(VERBS)}")
     if not reason.strip():
         raise Refused(422, "reason", "reason: say why, it goes into the ledger")
     if not (by.is_active and by.has_perm("gates.change_automation")):
+        _write_refusal(name, stage, by)
         raise Refused(403, "permission", "your account may not step automations; it needs gates.change_automation")
     with transaction.atomic():
         automation = Automation.objects.select_for_update(of=("self",)).filter(name=name).first()
@@ -29,8 +31,12 @@ def step_to(name: str, stage: str, *, by: User, reason: str) -> Automation:
         verb, prior = getattr(automation, VERBS[stage]), automation.state
         if not can_proceed(verb):
             raise Refused(409, "step", f"{name} is {prior}; from there it cannot step to {stage}")
+        if prior == "paused" and STEPS.index(stage) > STEPS.index(automation.stage_before_pause or STEPS[0]):
+            had = automation.stage_before_pause or STEPS[0]
+            raise Refused(409, "step", f"{name} was paused in {had}; it resumes there or lower, not in {stage}")
         verb()
-        automation._change_reason = reason[:100]  # noqa: SLF001  where simple-history looks for it
+        automation.stage_before_pause = prior if stage == "paused" else ""
+        automation._change_reason = reason[:100]
         automation.save()
         row = {
             "subject_kind": "rollout", "subject_id": name, "decision": VERBS[stage], "actor": f"user:{by.pk}",
@@ -39,3 +45,14 @@ def step_to(name: str, stage: str, *, by: User, reason: str) -> Automation:
         }  # fmt: skip
         book.write_rows([row])
     return automation
+
+
+def _write_refusal(name: str, stage: str, by: User) -> None:
+    automation = Automation.objects.filter(name=name).first()
+    if automation is not None:
+        row = {
+            "subject_kind": "rollout", "subject_id": name, "decision": VERBS[stage], "actor": f"user:{by.pk}",
+            "prior_state": str(automation.state), "post_state": str(automation.state), "outcome": "refused",
+            "error_code": "permission",
+        }  # fmt: skip
+        book.write_rows([row])

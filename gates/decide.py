@@ -1,10 +1,12 @@
 """decide: proposal + facts + policy -> decision. Pure: the same inputs give the same answer, now and in a year."""
 
 from gates import rollout, rules
-from gates.types import SEVERITY, Decision, Facts, Policy, Proposal, RuleResult, Verdict
+from gates.types import ASKED, SEVERITY, Decision, Facts, Policy, Proposal, RuleResult, Verdict
 
 
-def decide(proposal: Proposal, facts: Facts, policy: Policy, *, approved_rules: frozenset[str] = frozenset()) -> Decision:
+def decide(
+    proposal: Proposal, facts: Facts, policy: Policy, *, approved_rules: frozenset[str] = frozenset()
+) -> Decision:
     """Judge one proposal. All rules run, all answers are kept, the strictest wins.
 
     `approved_rules` are rules that people saw failing and approved: these no longer ask. A rule that fails newly does.
@@ -34,8 +36,14 @@ def _excused(answer: RuleResult, approved: frozenset[str]) -> bool:
 
 
 def _by_stage(proposal: Proposal, facts: Facts, policy: Policy) -> tuple[RuleResult, ...]:
-    """What the automation's stage adds: outside its share it asks a person. Undoing and telling are never staged."""
+    """What the stage adds: outside its share an automation asks; what one person asked for, another one decides."""
+    if policy.stage == ASKED:
+        message = "a person asked for this; another one decides"
+        asks = proposal.risk.contract or proposal.risk.money
+        return (RuleResult("asked_by_person", Verdict.REVIEW, message),) if asks else ()
     if rollout.acts_for(facts.external_id, policy.stage):
         return ()
-    message = "the automation suggests; a person decides" if policy.stage == "suggest" else "outside the rollout's share"
+    message = (
+        "the automation suggests; a person decides" if policy.stage == "suggest" else "outside the rollout's share"
+    )
     return (RuleResult("rollout_stage", Verdict.REVIEW, message, version=policy.automation_version),)

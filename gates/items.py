@@ -44,6 +44,23 @@ def close_for(actions: Sequence[Any], resolution: str) -> None:
         )
 
 
+def void_approvals(actions: Sequence[Any]) -> None:
+    """These actions ask again: what people agreed to before is not what they are asked now."""
+    if actions:
+        sets.run(
+            """update gates_approval set voided_at = %(now)b
+               where action_id = any(%(ids)b::uuid[]) and voided_at is null""",
+            {"now": clock.now(), "ids": list(actions)},
+        )
+
+
 def for_event(event_id: int, kind: str, sentence: str, why: str, **more: Any) -> dict[str, Any]:
     """An item about an event that only a person can read."""
-    return {"event_id": event_id, "kind": kind, "sentence": sentence, "why": why, "owner_group": "Automation Engineer", **more}
+    return {
+        "event_id": event_id,
+        "kind": kind,
+        "sentence": sentence,
+        "why": why,
+        "owner_group": "Automation Engineer",
+        **more,
+    }

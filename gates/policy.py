@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from gates.models import Automation, GateVersion
-from gates.types import Gate, Limits, Policy, Verdict
+from gates.types import ASKED, Gate, Limits, Policy, Verdict
 from ledger import clock
 
 FRESH_SECONDS = 0.5  # lowering a stage must act within a second
@@ -39,8 +39,8 @@ class Policies:
         return Policy(self.gates, self.limits, stage, version)
 
     def by_hand(self) -> Policy:
-        """The policy for what a person asked for: the same gates, no rollout."""
-        return Policy(self.gates, self.limits, "full", 0)
+        """The policy for what a person asked for: the same gates, no rollout, and another person decides."""
+        return Policy(self.gates, self.limits, ASKED, 0)
 
     def owner_of(self, automation: str) -> str:
         """The group that answers for it; never empty."""

@@ -1,12 +1,13 @@
 """What every installation starts with: seven groups, gates, automations and a stop that lets writes pass."""
 
+from django.apps import apps
+from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.management import create_contenttypes
-from django.contrib.auth.management import create_permissions
-from django.apps import apps
 
 from gates.models import Automation, GateVersion, ReviewItem, StopSwitch
 from ledger import graphs
+from ledger.states import Stateful
 
 VIEW = [
     "ledger.view_customer", "ledger.view_contract", "ledger.view_event", "ledger.view_action", "ledger.view_ledgerrow",
@@ -16,18 +17,21 @@ VIEW = [
 ]  # fmt: skip
 BODIES = ["ledger.view_eventbody", "sync.view_refusal", "sync.view_jobrun", "sync.view_drainslot"]
 WORK = ["gates.claim_item"]
+ASK = ["gates.propose_action"]
 DECIDE = ["gates.approve_item", "gates.reject_item", "gates.retry_item"]
 GROUPS: dict[str, list[str]] = {
-    "Support": VIEW + WORK,
-    "Billing Resolver": VIEW + WORK + DECIDE + BODIES,
-    "Support Manager": VIEW + WORK + DECIDE + BODIES + ["gates.approve_above_limit", "gates.resume_stop"],
+    "Support": VIEW + WORK + ASK,
+    "Billing Resolver": VIEW + WORK + ASK + DECIDE + BODIES,
+    "Support Manager": VIEW + WORK + ASK + DECIDE + BODIES + ["gates.approve_above_limit", "gates.resume_stop"],
     "Automation Engineer": VIEW + WORK + BODIES + ["gates.retry_item"],
-    "Revenue Ops Lead": VIEW + WORK + BODIES
+    "Revenue Ops Lead": VIEW
+    + WORK
+    + BODIES
     + ["gates.approve_item", "gates.approve_above_limit", "gates.resume_stop", "gates.change_automation"],
     "Product Ops": VIEW + WORK,
     "Auditor": VIEW + BODIES,
 }
-STOPS = {"stop": StopSwitch, "item": ReviewItem, "rollout": Automation}
+STOPS: dict[str, type[Stateful]] = {"stop": StopSwitch, "item": ReviewItem, "rollout": Automation}
 
 CONTRACT_ENDS = ["contract.suspend", "contract.downgrade"]
 GATES = [
@@ -87,5 +91,7 @@ def install_groups() -> None:
 
 def _permissions() -> list[Permission]:
     return list(
-        Permission.objects.select_related("content_type").filter(content_type__app_label__in=("ledger", "gates", "sync"))
+        Permission.objects.select_related("content_type").filter(
+            content_type__app_label__in=("ledger", "gates", "sync")
+        )
     )

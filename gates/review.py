@@ -95,7 +95,9 @@ def claim(item_id: int, *, by: User) -> ReviewItem:
         item, now = case.item, clock.now()
         if item.state == ReviewItem.State.CLAIMED:
             if item.owner_id != by.pk and item.claimed_until and item.claimed_until > now:
-                raise Refused(409, "claimed", f"{item} is claimed until {item.claimed_until:%H:%M} UTC by somebody else")
+                raise Refused(
+                    409, "claimed", f"{item} is claimed until {item.claimed_until:%H:%M} UTC by somebody else"
+                )
             item.release()
         if item.state == ReviewItem.State.SNOOZED:
             item.wake()
@@ -143,8 +145,10 @@ def approve(item_id: int, *, by: User, reason: str, version: int, preview_hash: 
         _four_eyes(case, action)
         if preview_hash != action.preview_hash:
             raise Refused(409, "preview", "the preview changed since you saw it; nothing was approved, look again")
+        earlier = Approval.objects.filter(action=action, voided_at__isnull=True)
+        earlier.exclude(preview_hash=preview_hash).update(voided_at=clock.now())
         failing = [one["rule"] for one in action.answers if one["verdict"] != "pass"]
-        given = list(Approval.objects.filter(action=action, voided_at__isnull=True).select_related("by"))
+        given = list(earlier.select_related("by"))
         if any(same_person(one.by, by) for one in given):
             raise Refused(409, "approved", "you approved this already; another person has to")
         Approval.objects.create(
@@ -155,7 +159,8 @@ def approve(item_id: int, *, by: User, reason: str, version: int, preview_hash: 
             book.move([_remark(action, "approval", by, row)])
             return
         row = {"reasons": [{"rule": "person", "reason": "approved by a person"}]}
-        book.move([book.step(action, "approve", "approved", _actor(by), changes=book.lease_free(), row=row)])
+        changes = {**book.lease_free(), "waiting_since": None}
+        book.move([book.step(action, "approve", "approved", _actor(by), changes=changes, row=row)])
         _settle(case, "approved")
 
     return _decide(item_id, by, "approve", change)
@@ -184,7 +189,7 @@ def reject(item_id: int, *, by: User, reason: str, version: int) -> ReviewItem:
 
 
 def retry(item_id: int, *, by: User, reason: str, version: int) -> ReviewItem:
-    """Send a failed action again: the same bytes under the same key, so that a write that did happen is not repeated."""
+    """Send a failed action again: same bytes, same key, so that a write that did happen is not repeated."""
 
     def change(case: Case) -> None:
         action = _in_state(case, "failed", version, "retry")
@@ -213,7 +218,10 @@ def replay(event_id: int, *, by: User, reason: str) -> Event:
     Raises Refused: 403 permission, 404 unknown, 409 while stopped or while the event is open.
     """
     if not (by.is_active and by.has_perm(PERMISSIONS["replay"])):
-        raise Refused(403, "permission", f"your account may not replay; it needs the permission {PERMISSIONS['replay']}")
+        _write_replay_refusal(event_id, by)
+        raise Refused(
+            403, "permission", f"your account may not replay; it needs the permission {PERMISSIONS['replay']}"
+        )
     words = _reason(reason)
     with transaction.atomic():
         event = Event.objects.select_for_update(of=("self",)).filter(pk=event_id).first()
@@ -222,7 +230,9 @@ def replay(event_id: int, *, by: User, reason: str) -> Event:
         if stop.is_stopped():
             raise Refused(409, "stopped", "writes are stopped; resume first, then replay")
         if event.state not in ("processed", "ignored", "parked"):
-            raise Refused(409, "open", f"the event is {event.get_state_display().lower()}; only a finished one is replayed")
+            raise Refused(
+                409, "open", f"the event is {event.get_state_display().lower()}; only a finished one is replayed"
+            )
         prior = event.state
         event.replay()
         event.attempts = event.crashes = 0
@@ -278,7 +288,9 @@ def _four_eyes(case: Case, action: Action) -> None:
 def _reason(reason: str) -> str:
     words = reason.strip()
     if not words or len(words) > 500:
-        raise Refused(422, "reason", f"reason: 1 to 500 characters, this has {len(words)}; it is kept with the decision")
+        raise Refused(
+            422, "reason", f"reason: 1 to 500 characters, this has {len(words)}; it is kept with the decision"
+        )
     return words
 
 
@@ -309,7 +321,8 @@ def _write_refusal(item_id: int, by: User, verb: str, code: str) -> None:
     book.write_rows(
         [
             {
-                **more, "subject_kind": "action" if action else "item", "subject_id": str(action.pk if action else item.pk),
+                **more, "subject_kind": "action" if action else "item",
+                "subject_id": str(action.pk if action else item.pk),
                 "action_id": action.pk if action else None, "decision": verb, "actor": _actor(by), "prior_state": state,
                 "post_state": state, "outcome": "refused", "error_code": code,
             }
@@ -324,3 +337,10 @@ def _event_row(event: Event, prior: str, by: User, words: str) -> dict[str, Any]
         "state_version": event.state_version, "correlation_id": event.correlation_id, "outcome": "replayed",
         "reasons": [{"rule": "person", "reason": words}],
     }  # fmt: skip
+
+
+def _write_replay_refusal(event_id: int, by: User) -> None:
+    event = Event.objects.filter(pk=event_id).first()
+    if event is not None:
+        row = _event_row(event, str(event.state), by, "permission")
+        book.write_rows([row | {"outcome": "refused", "error_code": "permission", "state_version": 0}])

@@ -1,12 +1,14 @@
 """The emergency stop: one click halts every write of a scope, two people and a reason bring it back."""
 
+from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django_fsm import can_proceed
 
-from gates.models import StopSwitch
+from gates.models import Automation, StopSwitch
 from ledger import book, clock, wake
 from ledger.models import Action
 
@@ -59,56 +61,71 @@ def engage(scope: str, *, by: User, reason: str) -> StopSwitch:
 
     Raises Refused without permission, without a reason, or for a scope that does not exist.
     """
-    _check_scope(scope)
     reason = _reason(reason)
-    with transaction.atomic():
-        switch = _locked(scope)
-        _permit(by, "gates.engage_stop", "stop", switch)
+
+    def change(switch: StopSwitch) -> None:
         if switch.state == StopSwitch.State.STOPPED:
-            return switch
+            return
         prior = switch.state
         switch.engage()
         switch.reason, switch.stopped_by, switch.stopped_at = reason, by, clock.now()
         switch.resume_asked_by, switch.resume_asked_at, switch.resume_reason = None, None, ""
         _save(switch, prior, "engage", by, reason)
-    return switch
+
+    return _decide(scope, by, "engage", change)
 
 
 def request_resume(scope: str, *, by: User, reason: str) -> StopSwitch:
     """The first of two people asks to let writes pass again; everything stays halted."""
     reason = _reason(reason)
-    with transaction.atomic():
-        switch = _locked(scope)
-        _permit(by, "gates.resume_stop", "resume", switch)
+
+    def change(switch: StopSwitch) -> None:
         if not can_proceed(switch.request_resume):
             raise Refused(409, "not_stopped", f"{scope} is {switch.get_state_display().lower()}; nothing to resume")
         prior = switch.state
         switch.request_resume()
         switch.resume_asked_by, switch.resume_asked_at, switch.resume_reason = by, clock.now(), reason
         _save(switch, prior, "request_resume", by, reason)
-    return switch
+
+    return _decide(scope, by, "request_resume", change)
 
 
 def confirm_resume(scope: str, *, by: User) -> StopSwitch:
     """The second person agrees; what was held is judged again and released a few at a time."""
-    with transaction.atomic():
-        switch = _locked(scope)
-        _permit(by, "gates.resume_stop", "resume", switch)
+
+    def change(switch: StopSwitch) -> None:
         if not can_proceed(switch.confirm_resume):
             raise Refused(409, "not_asked", "nobody has asked to resume; ask first, then another person confirms")
         if same_person(switch.resume_asked_by, by):
-            _refuse_row(switch, by, "confirm_resume", "four_eyes")
-            refusal = Refused(403, "four_eyes", "you asked for this resume; another person has to confirm it")
-        else:
-            refusal = None
-            prior = switch.state
-            switch.confirm_resume()
-            switch.resumed_at = clock.now()
-            _save(switch, prior, "confirm_resume", by, switch.resume_reason)
-            wake.ring()
-    if refusal:
-        raise refusal
-    return switch
+            raise Refused(403, "four_eyes", "you asked for this resume; another person has to confirm it")
+        prior = switch.state
+        switch.confirm_resume()
+        switch.resumed_at = clock.now()
+        _save(switch, prior, "confirm_resume", by, switch.resume_reason)
+        wake.ring()
+
+    return _decide(scope, by, "confirm_resume", change)
+
+
+PERMISSIONS = {
+    "engage": "gates.engage_stop", "request_resume": "gates.resume_stop", "confirm_resume": "gates.resume_stop",
+}  # fmt: skip
+
+
+def _decide(scope: str, by: User, verb: str, change: Callable[[StopSwitch], None]) -> StopSwitch:
+    """Run one verb behind the door; a refused permission or four-eyes rule is written down after the rollback."""
+    _check_scope(scope)
+    try:
+        with transaction.atomic():
+            switch = _locked(scope)
+            _permit(by, PERMISSIONS[verb], verb)
+            change(switch)
+            return switch
+    except Refused as refusal:
+        if refusal.status == 403:
+            switch = StopSwitch.objects.filter(scope=scope).first() or StopSwitch(scope=scope)
+            _refuse_row(switch, by, verb, refusal.code)
+        raise
 
 
 def same_person(one: User | None, other: User | None) -> bool:
@@ -124,9 +141,15 @@ def _locked(scope: str) -> StopSwitch:
 
 
 def _check_scope(scope: str) -> None:
+    """A stop with a name nobody has would look like a stop and halt nothing."""
+    if scope == ALL:
+        return
     head, _, name = scope.partition(":")
-    if scope != ALL and (head not in ("provider", "automation") or not name):
+    if head not in ("provider", "automation") or not name:
         raise Refused(422, "scope", "scope: must be all, provider:<name> or automation:<name>")
+    names = settings.MESHLINE_PROVIDERS if head == "provider" else Automation.objects.values_list("name", flat=True)
+    if name not in names:
+        raise Refused(422, "scope", f"scope: there is no {head} {name!r}; there are {', '.join(sorted(names))}")
 
 
 def _reason(reason: str) -> str:
@@ -138,19 +161,22 @@ def _reason(reason: str) -> str:
     return text
 
 
-def _permit(by: User, permission: str, verb: str, switch: StopSwitch) -> None:
+def _permit(by: User, permission: str, verb: str) -> None:
     if not (by.is_active and by.has_perm(permission)):
-        raise Refused(403, "permission", f"your account may not {verb}; it needs the permission {permission}")
+        word = "stop" if verb == "engage" else "resume"
+        raise Refused(403, "permission", f"your account may not {word}; it needs the permission {permission}")
 
 
 def _save(switch: StopSwitch, prior: str, verb: str, by: User, reason: str) -> None:
-    switch._change_reason = reason[:100]  # noqa: SLF001  where simple-history looks for it
+    switch._change_reason = reason[:100]
     switch.save()
     book.write_rows([_row(switch, by, verb, prior, str(switch.state), reason)])
 
 
 def _refuse_row(switch: StopSwitch, by: User, verb: str, code: str) -> None:
-    book.write_rows([_row(switch, by, verb, switch.state, switch.state, code) | {"outcome": "refused", "error_code": code}])
+    book.write_rows(
+        [_row(switch, by, verb, switch.state, switch.state, code) | {"outcome": "refused", "error_code": code}]
+    )
 
 
 def _row(switch: StopSwitch, by: User, verb: str, prior: str, post: str, reason: str) -> dict[str, Any]:

@@ -4,19 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 
 class Verdict(StrEnum):
     """What a rule says; the strictest of all rules wins."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105
     HOLD = "hold"
     REVIEW = "review"
     REVIEW_TWO = "review_two"
     BLOCK = "block"
 
 
+ASKED = "asked"  # the stage of what a person asked for: no rollout, but four eyes where money or a contract moves
 SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 
@@ -145,8 +147,12 @@ class Policy:
     @property
     def version(self) -> str:
         """Names the automation version and every gate version, as the ledger stores it."""
-        gates = ".".join(f"{gate.name}{gate.version}" for gate in self.gates)
-        return f"a{self.automation_version}:{_short(gates)}"
+        return f"a{self.automation_version}:{_names(tuple((gate.name, gate.version) for gate in self.gates))}"
+
+
+@lru_cache(maxsize=64)
+def _names(gates: tuple[tuple[str, int], ...]) -> str:
+    return _short(".".join(f"{name}{version}" for name, version in gates))
 
 
 def _short(text: str) -> str:

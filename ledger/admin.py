@@ -13,10 +13,6 @@ from ledger.readonly import ReadOnlyAdmin, actor_names, as_uuid, choice, exact, 
 from ledger.words import DECISIONS, KINDS, decision_words, event_words, kind_words, state_words, verdict_words
 
 OPEN_STATES = ("held", "in_review", "approved", "parked", "sending", "unknown", "failed")
-OUTCOMES = {
-    "applied": "Confirmed", "held": "Held", "in_review": "In review", "parked": "Held by stop", "failed": "Failed",
-    "unknown": "Unknown", "superseded": "Withdrawn", "rejected": "Rejected", "observed": "Observed", "refused": "Refused",
-}  # fmt: skip
 
 
 @admin.register(Customer)
@@ -124,9 +120,6 @@ def settled(entry: Any) -> bool:
     return isinstance(entry, dict) and ("paid_at" in entry or "closed_at" in entry)
 
 
-EVENT_KINDS = ("payment.failed", "payment.succeeded", "invoice.closed", "subscription.changed", "subscription.ended",
-    "dispute.changed", "fraud.warned", "customer.changed", "contract.changed", "ticket.changed", "informational",
-    "unknown")  # fmt: skip
 EVENT_CLASSES = {
     "twice": ("Delivered more than once", Q(deliveries__gt=1)),
     "contradicting": ("Contradicting", Q(verdict__startswith="contradicting")),
@@ -154,7 +147,7 @@ class EventAdmin(ReadOnlyAdmin):
     list_filter = (
         choice("state", "State", of_states("state", Event.State.choices)),
         choice("source", "Source", of_systems("source")),
-        choice("kind", "Kind", {kind: (event_words(kind), Q(kind=kind)) for kind in EVENT_KINDS}),
+        choice("kind", "Kind", {kind: (event_words(kind), Q(kind=kind)) for kind in EVENTS}),
         choice("class", "Class", EVENT_CLASSES),
         choice("when", "Received", since("received_at")),
         exact("customer", "Customer", "customer_id"),
@@ -174,7 +167,7 @@ class EventAdmin(ReadOnlyAdmin):
     @admin.display(description="Source")
     def source_name(self, one: Event) -> str:
         """Where it came from, and whether it is a test."""
-        return cells.system(one.source) + (" (test)" if one.livemode is False else "")
+        return cells.system(one.source) + (", test" if one.livemode is False else "")
 
     @admin.display(description="What happened")
     def what(self, one: Event) -> SafeString:
@@ -184,7 +177,7 @@ class EventAdmin(ReadOnlyAdmin):
     @admin.display(description="Object")
     def shown_object(self, one: Event) -> SafeString:
         """What it is about."""
-        return cells.code(one.object_id, keep=16)
+        return cells.code(one.object_id, keep=10)
 
     @admin.display(description="Customer")
     def of_customer(self, one: Event) -> SafeString:
@@ -204,9 +197,16 @@ class EventAdmin(ReadOnlyAdmin):
         return cells.theirs(one.last_error, 90) if one.last_error else cells.dash()
 
     @admin.display(description="Tries")
-    def tries(self, one: Event) -> str:
+    def tries(self, one: Event) -> SafeString:
         """Claims tried, and deliveries where there were several."""
-        return f"{one.attempts}" + (f" ({one.deliveries} deliveries)" if one.deliveries > 1 else "")
+        if one.deliveries == 1:
+            return format_html("{}", one.attempts)
+        return format_html(
+            '{} <span class="quiet" title="{} deliveries">(came {}×)</span>',
+            one.attempts,
+            one.deliveries,
+            one.deliveries,
+        )
 
     @admin.display(description="Took")
     def took(self, one: Event) -> Any:
@@ -313,6 +313,7 @@ class LedgerRowAdmin(ReadOnlyAdmin):
         exact("correlation", "Correlation id", "correlation_id", as_uuid),
     )
     finds = ("correlation_id__exact", "action_id__exact", "pk__exact")
+    list_title = "Ledger"
     finds_text = "Correlation id, action id or row number"
     empty_text = "No row in this range. The ledger begins with the first decision."
     names: dict[str, str] = {}
@@ -373,7 +374,7 @@ class LedgerRowAdmin(ReadOnlyAdmin):
     @admin.display(description="Confirmed by")
     def proof(self, one: LedgerRow) -> SafeString:
         """The provider's own id for what it did."""
-        return cells.code(one.confirmation_id, keep=16) if one.confirmation_id else cells.dash()
+        return cells.code(one.confirmation_id, keep=10) if one.confirmation_id else cells.dash()
 
     @admin.display(description="Latency")
     def latency(self, one: LedgerRow) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger import clock, sets
 from ledger.models import Action, Contract, Customer
-from ledger.states import Stateful, StaleState, edges_of
+from ledger.states import StaleState, Stateful, edges_of
 
 OPEN_IN_LANE = ("approved", "sending", "unknown")
 TABLES: dict[str, type[Stateful]] = {"action": Action, "contract": Contract, "customer": Customer}
@@ -46,7 +46,7 @@ ACTION_DEFAULTS: dict[str, Any] = {
 
 @dataclass(slots=True)
 class Move:
-    """One step of one subject. `changes` are further columns of the subject, `row` further columns of the ledger row."""
+    """One step of one subject. `changes` are further columns of the subject, `row` those of the ledger row."""
 
     subject: str
     id: Any
@@ -120,16 +120,16 @@ def move(moves: Sequence[Move], *, strict: bool = True) -> set[Any]:
     """
     for one in moves:
         check_edge(one)
-    moved: set[Any] = set()
+    moved: set[tuple[str, Any]] = set()  # ids of two tables may be the same number
     for subject in TABLES:
         mine = [one for one in moves if one.subject == subject]
         if mine:
-            moved |= _move_table(subject, mine)
-    missed = {one.id for one in moves} - moved
+            moved |= {(subject, found) for found in _move_table(subject, mine)}
+    missed = {(one.subject, one.id) for one in moves} - moved
     if missed and strict:
         raise StaleState(f"{len(missed)} of {len(moves)} records were changed meanwhile")
-    write_rows([_row_of_move(one) for one in moves if one.id in moved])
-    return moved
+    write_rows([_row_of_move(one) for one in moves if (one.subject, one.id) in moved])
+    return {found for _, found in moved}
 
 
 def _move_table(subject: str, moves: Sequence[Move]) -> set[Any]:
@@ -175,7 +175,8 @@ def _changes(subject: str, move_: Move, post: str, changes: dict[str, Any], step
 
 def _row_of_move(one: Move) -> dict[str, Any]:
     return {
-        "subject_kind": one.subject, "subject_id": str(one.id), "action_id": one.id if one.subject == "action" else None,
+        "subject_kind": one.subject, "subject_id": str(one.id),
+        "action_id": one.id if one.subject == "action" else None,
         "decision": one.verb, "actor": one.actor, "prior_state": one.prior, "post_state": one.post,
         "state_version": one.version + 1, "outcome": one.post, **one.row,
     }  # fmt: skip

@@ -15,14 +15,48 @@ from ledger import clock, money
 SYSTEMS: dict[str, str] = {"system": "Meshline", "meshline": "Meshline"}
 
 TONES = {
-    "held": "blue", "approved": "blue", "sending": "blue", "in_review": "amber", "unknown": "amber", "parked": "red",
-    "failed": "red", "applied": "green", "processed": "green", "received": "blue", "waiting": "blue",
-    "processing": "blue", "open": "blue", "claimed": "amber", "snoozed": "grey", "resolved": "grey", "active": "green",
-    "past_due": "amber", "suspended": "red", "signed": "blue", "ready": "blue", "draft": "grey", "synced": "green",
-    "conflict": "red", "pending": "blue", "running": "green", "stopped": "red", "resuming": "amber", "closed": "green",
-    "shadow": "grey", "suggest": "blue", "canary": "blue", "ten": "blue", "half": "blue", "full": "green",
-    "paused": "amber", "pass": "green", "hold": "blue", "review": "amber", "review_two": "amber", "block": "red",
-}  # fmt: skip
+    "held": "blue",
+    "approved": "blue",
+    "sending": "blue",
+    "in_review": "amber",
+    "unknown": "amber",
+    "parked": "red",
+    "failed": "red",
+    "applied": "green",
+    "processed": "green",
+    "received": "blue",
+    "waiting": "blue",
+    "processing": "blue",
+    "open": "blue",
+    "claimed": "amber",
+    "snoozed": "grey",
+    "resolved": "grey",
+    "active": "green",
+    "past_due": "amber",
+    "suspended": "red",
+    "signed": "blue",
+    "ready": "blue",
+    "draft": "grey",
+    "synced": "green",
+    "conflict": "red",
+    "pending": "blue",
+    "running": "green",
+    "stopped": "red",
+    "resuming": "amber",
+    "closed": "green",
+    "shadow": "grey",
+    "suggest": "blue",
+    "canary": "blue",
+    "ten": "blue",
+    "half": "blue",
+    "full": "green",
+    "paused": "amber",
+    "pass": "green",
+    "hold": "blue",
+    "review": "amber",
+    "review_two": "amber",
+    "block": "red",
+}
 
 # Characters that turn the reading direction or hide themselves: harmless in HTML, misleading to a reader.
 MISLEADING = re.compile(
@@ -67,7 +101,8 @@ def dash() -> SafeString:
 
 def system(name: str) -> str:
     """A system's name as people write it."""
-    return SYSTEMS.get(name, plain(name, 40).capitalize())
+    known = SYSTEMS.get(name)
+    return known or (plain(name, 40) if name != name.lower() else plain(name, 40).capitalize())
 
 
 def utc(at: datetime) -> str:

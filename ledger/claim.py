@@ -5,7 +5,9 @@ only ready heads are claimed, together with the ready rows that follow them dire
 once by index, so its cost is the lanes visited and not the backlog.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from ledger import sets
@@ -29,12 +31,13 @@ class Queue:
 EVENTS = Queue(
     table="ledger_event",
     open="state in ('received', 'waiting', 'processing')",
-    ready="{x}.state in ('received', 'waiting')",
+    # Written so that no partial index can serve it: with old statistics the planner would walk the whole backlog of
+    # ready rows instead of going to each lane's head by its id.
+    ready="{x}.state || '' in ('received', 'waiting')",
     claimed="state = 'processing', state_version = i.state_version + 1, attempts = i.attempts + 1",
-    returning="""i.id, i.source, i.account, i.provider_event_id, i.type, i.kind, i.object_id, i.api_version, i.origin_key,
-        i.occurred_at, i.received_at, i.lane, i.late, i.correlation_id, i.attempts, i.crashes, i.customer_id, i.verdict,
-        (select b.raw from ledger_eventbody b where b.event_id = i.id and b.received_at >= i.received_at - interval '1 s'
-         order by b.id limit 1)""",
+    returning="""i.id, i.source, i.account, i.provider_event_id, i.type, i.kind, i.object_id, i.api_version,
+        i.origin_key,
+        i.occurred_at, i.received_at, i.lane, i.late, i.correlation_id, i.attempts, i.crashes, i.customer_id, i.verdict""",
 )
 # A row that is being sent, looked up or judged has a lease; an expired lease is the sweep's business.
 ACTIONS = Queue(
@@ -62,9 +65,10 @@ def claim(queue: Queue, *, token: int, lanes: int, run: int, lease: int, cursor:
                            where o.{queue.open} and o.lane > w.lane order by o.lane, o.id limit 1) x
       where w.n < %(max_walk)s),
     heads as (
-      select i.id, i.lane from {queue.table} i
-      where i.id in (select id from walk where ready) and {ready.format(x="i")}
-      limit %(lanes)s for update of i skip locked),
+      select h.id, h.lane from walk w cross join lateral (
+        select i.id, i.lane from {queue.table} i where i.id = w.id and {ready.format(x="i")}
+        limit 1 for update of i skip locked) h
+      where w.ready limit %(lanes)s),
     picked as (
       select r.id from heads h cross join lateral (
         select q.id from (
@@ -74,13 +78,25 @@ def claim(queue: Queue, *, token: int, lanes: int, run: int, lease: int, cursor:
         where q.ok) r)
     update {queue.table} i set {queue.claimed}, lease_token = %(token)s,
            lease_until = now() + make_interval(secs => %(lease)s)
-    from picked p where i.id = p.id and {queue.ready.format(x="i")}
+    where i.id = any(array(select id from picked)) and {queue.ready.format(x="i")}
     returning {queue.returning}"""
     params = {
         "cursor": cursor, "max_walk": lanes * 4, "lanes": lanes, "run": run, "token": token, "lease": float(lease),
         "solo": CRASHES_BEFORE_SOLO,
     }  # fmt: skip
     return sorted(sets.run(sql, params), key=lambda row: row[0])
+
+
+def bodies(events: Sequence[tuple[int, datetime]]) -> dict[int, bytes]:
+    """The first body of each of these events (id, received_at); the times keep the search out of other months."""
+    if not events:
+        return {}
+    rows = sets.run(
+        """select distinct on (event_id) event_id, raw from ledger_eventbody
+           where event_id = any(%(ids)b::bigint[]) and received_at >= %(since)b::timestamptz order by event_id, id""",
+        {"ids": [event for event, _ in events], "since": min(at for _, at in events) - timedelta(seconds=1)},
+    )
+    return dict(rows)
 
 
 def flip_due(limit: int = 500) -> int:

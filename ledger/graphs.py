@@ -17,7 +17,8 @@ def publish(subject: str, model: type[Stateful]) -> None:
 
 def publish_records() -> None:
     """Publish the graphs of the records of this app, and have the coming months' partitions made."""
-    for subject, model in {**book.TABLES, "event": Event}.items():
+    records: dict[str, type[Stateful]] = {**book.TABLES, "event": Event}
+    for subject, model in records.items():
         publish(subject, model)
     with connection.cursor() as cursor:
         cursor.execute("select meshline_make_partitions(3)")

@@ -28,7 +28,7 @@ def new_action_id() -> uuid.UUID:
 
 
 def mint_external_id(prefix: str) -> str:
-    """A fresh canonical id such as `mesh-cus-5f0c...`; letters, digits and dashes only, so that every system takes it."""
+    """A fresh canonical id such as `mesh-cus-5f0c...`: letters, digits and dashes, which every system takes."""
     return f"mesh-{prefix}-{uuid.uuid4()}"
 
 

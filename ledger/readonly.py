@@ -1,7 +1,7 @@
 """What every list of records shares: nothing can be edited, paging by key, filters with fixed choices."""
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, ClassVar, Protocol, cast
 
@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, SuspiciousOperation, ValidationError
+from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,6 +18,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from ledger import cells, clock
+from ledger.words import actor_words
 
 PERSONAL = "ledger.view_eventbody"  # who may read bodies may read names and addresses in full
 CURSORS = ("before", "after")
@@ -88,6 +90,8 @@ class Exact(admin.SimpleListFilter):
         value = self.value()
         if value is None:
             return queryset
+        if "\x00" in value:  # no column holds it, and the database refuses to be asked
+            return queryset.none()
         try:
             return queryset.filter(**{self.field or str(self.parameter_name): type(self).cast(value)})
         except (ValueError, OverflowError):
@@ -119,7 +123,7 @@ class KeysetList(ChangeList):
         """Everything but the cursors, which are no filters."""
         return {key: value for key, value in super().get_filters_params(params).items() if key not in CURSORS}
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Newest first, whatever the address asks for."""
         return ["-pk"]
 
@@ -137,7 +141,7 @@ class KeysetList(ChangeList):
         cast(ReadOnlyAdmin, self.model_admin).dress(found)
         self.result_list, self.result_count, self.full_result_count = found, len(found), None
         self.show_full_result_count = self.can_show_all = self.multi_page = False
-        self.paginator = self.model_admin.get_paginator(request, found, size)
+        self.paginator = Paginator(found, size)
         if found:
             self.newer = self._address("after", found[0].pk) if more_newer else None
             self.older = self._address("before", found[-1].pk) if more_older else None
@@ -166,6 +170,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     sortable_by = ()
     list_display_links = None
     actions = None
+    list_title = ""
     empty_text = "Nothing here yet."
     finds: tuple[str, ...] = ()
     finds_text = ""
@@ -186,7 +191,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         """Keyset paging unless a list says otherwise."""
         return KeysetList
 
-    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """What is searched, by exact match on indexed columns."""
         return self.finds
 
@@ -215,7 +220,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list under its own title."""
-        more = {"title": str(self.opts.verbose_name_plural).capitalize(), "empty_text": self.empty_text}
+        more = {
+            "title": self.list_title or str(self.opts.verbose_name_plural).capitalize(),
+            "empty_text": self.empty_text,
+        }
         return super().changelist_view(request, {**more, "finds_text": self.finds_text, **(extra_context or {})})
 
     def change_view(
@@ -238,15 +246,20 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 def fitting(model: type[models.Model], lookup: str, term: str) -> Any:
     """The typed text as a value of the column it is looked for in; None when it cannot be one."""
-    name = lookup.split("__", maxsplit=1)[0]
     try:
-        field = model._meta.pk if name == "pk" else model._meta.get_field(name)
-        if field is None or field.is_relation:
-            return term
-        value = field.to_python(term)  # type: ignore[union-attr]
+        value = _column(model, lookup).to_python(term)
     except (FieldDoesNotExist, ValidationError, ValueError):
         return None
     return None if isinstance(value, int) and not 0 <= value < 2**63 else value
+
+
+def _column(model: type[models.Model], lookup: str) -> Any:
+    """The column at the end of a look-up's path, the key where the path ends at another record."""
+    names = lookup.split("__")[:-1]
+    field: Any = model._meta.pk if names[0] == "pk" else model._meta.get_field(names[0])
+    for name in names[1:]:
+        field = field.related_model._meta.get_field(name)
+    return field.target_field if field.is_relation else field
 
 
 def page_of(record: models.Model | None, text: Any = None) -> SafeString:
@@ -259,14 +272,12 @@ def page_of(record: models.Model | None, text: Any = None) -> SafeString:
 
 
 def actor_names(actors: Iterable[str]) -> dict[str, str]:
-    """People behind `user:<id>`, for a whole page at once."""
-    wanted = {actor.partition(":")[2] for actor in actors if actor.startswith("user:")}
-    keys = [int(one) for one in wanted if one.isdigit()]
-    return (
-        {f"user:{pk}": name for pk, name in User.objects.filter(pk__in=keys).values_list("pk", "username")}
-        if keys
-        else {}
-    )
+    """Who stands behind the actors of a page of rows, people by name, in one look-up."""
+    wanted = set(actors)
+    names = {actor: actor_words(actor) for actor in wanted}
+    keys = [int(key) for kind, _, key in (actor.partition(":") for actor in wanted) if kind == "user" and key.isdigit()]
+    people = User.objects.filter(pk__in=keys).values_list("pk", "username") if keys else ()
+    return names | {f"user:{pk}": name for pk, name in people}
 
 
 def as_uuid(value: str) -> uuid.UUID:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 import psycopg
 from django.db import connection
 
@@ -22,8 +23,13 @@ def run(sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ..
 
 
 def to_json(value: Any) -> str:
-    """JSON text with times as ISO 8601 and ids as text; NUL cannot be stored in jsonb and becomes its escape's name."""
-    return json.dumps(value, default=_plain, separators=(",", ":"), ensure_ascii=False).replace("\\u0000", "\\ufffd")
+    """JSON text with times as ISO 8601 and ids as text. NUL and lone surrogates cannot be stored in jsonb: U+FFFD."""
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a lone surrogate, or an integer beyond 64 bits
+        text = json.dumps(value, default=_plain, separators=(",", ":"), ensure_ascii=False)
+        text = text.encode("utf-8", "replace").decode()
+    return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text
 
 
 def _plain(value: Any) -> str:
@@ -36,21 +42,39 @@ def _plain(value: Any) -> str:
 
 def columns_of(rows: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> dict[str, list[Any]]:
     """Turn rows into one list a column, as `unnest` wants them; JSON columns become text."""
-    return {
-        name: [to_json(row[name]) if kind == "jsonb" and row.get(name) is not None else row.get(name) for row in rows]
-        for name, kind in types.items()
-    }
+    return {name: _json_column(rows, name) if kind == "jsonb" else [row.get(name) for row in rows]
+            for name, kind in types.items()}  # fmt: skip
+
+
+def _json_column(rows: Sequence[Mapping[str, Any]], name: str) -> list[str | None]:
+    """One text for one object: defaults that rows share stay shared, and are recognised as the same."""
+    known: dict[int, str] = {}
+    column: list[str | None] = []
+    for row in rows:
+        value = row.get(name)
+        if value is None:
+            column.append(None)
+        else:
+            text = known.get(id(value))
+            column.append(known.setdefault(id(value), to_json(value)) if text is None else text)
+    return column
 
 
 def insert(table: str, types: Mapping[str, str], rows: Sequence[Mapping[str, Any]], tail: str = "") -> list[Any]:
-    """Insert rows in one statement. `types` maps column to PostgreSQL type; `tail` is `on conflict ...`, `returning ...`."""
+    """Insert rows in one statement. `types` maps column to PostgreSQL type; `tail` is what follows the select."""
     if not rows:
         return []
-    names = ", ".join(types)
-    arrays = ", ".join(f"%({name})b::{_array_type(kind)}" for name, kind in types.items())
-    picks = ", ".join(f"v.{name}::jsonb" if kind == "jsonb" else f"v.{name}" for name, kind in types.items())
-    sql = f"insert into {table} ({names}) select {picks} from unnest({arrays}) as v({names}) {tail}"
-    return run(sql, columns_of(rows, types))
+    values = columns_of(rows, types)
+    # What is the same in all rows is bound once: half of the columns of a batch usually are.
+    same = {name for name, column in values.items() if all(value is column[0] for value in column)}
+    lists = [name for name in types if name not in same] or [next(iter(types))]
+    same -= set(lists)
+    arrays = ", ".join(f"%({name})b::{_array_type(types[name])}" for name in lists)
+    picks = ", ".join(f"%({name})b::{types[name]}" if name in same else f"v.{name}::{types[name]}" for name in types)
+    sql = (
+        f"insert into {table} ({', '.join(types)}) select {picks} from unnest({arrays}) as v({', '.join(lists)}) {tail}"
+    )
+    return run(sql, {name: column[0] if name in same else column for name, column in values.items()})
 
 
 def _array_type(kind: str) -> str:

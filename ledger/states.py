@@ -1,8 +1,8 @@
 """The base of every record with a state: transitions are methods, a save holds only over the version it read."""
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Self
 
 from django.db import models
 from django.db.models.query import QuerySet
@@ -34,13 +34,20 @@ class Stateful(models.Model):
 
     state_version = models.PositiveIntegerField(default=0, editable=False)
 
+    _version_read: int | None
+
     class Meta:
         abstract = True
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save over the version that was read. Raises StaleState when somebody moved the record meanwhile."""
+        super().save(*args, **kwargs)
+        self._version_read = self.state_version
+
     @classmethod
-    def from_db(cls, db: str | None, field_names: Iterable[str], values: Sequence[Any]) -> "Stateful":
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:
         """Remember the version that was read: it is what a save is conditional on."""
-        instance = super().from_db(db, field_names, values)
+        instance = super().from_db(db, field_names, values, **kwargs)
         instance._version_read = instance.__dict__.get("state_version")
         return instance
 
@@ -50,32 +57,19 @@ class Stateful(models.Model):
         super().refresh_from_db(*args, **kwargs)
         self._version_read = self.__dict__.get("state_version")
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save over the version that was read. Raises StaleState when somebody moved the record meanwhile."""
-        super().save(*args, **kwargs)
-        self._version_read = self.state_version
-
-    def _do_update(
-        self,
-        base_qs: QuerySet[Any],
-        using: str | None,
-        pk_val: Any,
-        values: Any,
-        update_fields: Iterable[str] | None,
-        forced_update: bool,
-    ) -> bool:
+    def _do_update(self, base_qs: QuerySet[Any], using: Any, pk_val: Any, *args: Any) -> Any:
         read = getattr(self, "_version_read", None)
         guarded = base_qs if read is None else base_qs.filter(state_version=read)
-        updated = super()._do_update(guarded, using, pk_val, values, update_fields, forced_update)  # type: ignore[misc]
+        updated = super()._do_update(guarded, using, pk_val, *args)
         # Django would fall through to an INSERT when no row was hit, hence the look at the unguarded set.
         if not updated and read is not None and base_qs.filter(pk=pk_val).exists():
             raise StaleState(f"{self._meta.label} {pk_val} was changed meanwhile")
-        return bool(updated)
+        return updated
 
 
 def edges_of(model: type[Stateful]) -> frozenset[tuple[str, str, str]]:
     """The state graph of a model as (prior, verb, post), read from its transitions: the one place it is written."""
-    field = model._meta.get_field("state")
+    field = model._meta.get_field("state")  # type: ignore[misc]
     found = set()
     for step in field.get_all_transitions(model):
         found.add((str(step.source), step.name, str(step.target)))

@@ -2,63 +2,155 @@
 
 import re
 
+from ledger import cells
+
 KINDS = {
-    "contract.suspend": "Suspend contract", "contract.downgrade": "Downgrade contract",
-    "contract.restore": "Restore contract", "contract.cancel": "Cancel contract", "ticket.open": "Open support ticket",
-    "ticket.note": "Add note to ticket", "ticket.tag": "Tag ticket", "alert": "Send alert",
-}  # fmt: skip
+    "contract.suspend": "Suspend contract",
+    "contract.downgrade": "Downgrade contract",
+    "contract.restore": "Restore contract",
+    "contract.cancel": "Cancel contract",
+    "ticket.open": "Open support ticket",
+    "ticket.note": "Add note to ticket",
+    "ticket.tag": "Tag ticket",
+    "alert": "Send alert",
+}
 
 DECISIONS = {
-    "observe": "Observed only", "hold": "Held", "ask": "Asked a person", "approve": "Approved", "reject": "Rejected",
-    "supersede": "Withdrawn", "edit": "Edited", "park": "Held by stop", "send": "Sent", "confirm": "Confirmed",
-    "back_off": "Will try again", "doubt": "Outcome unknown", "fail": "Failed", "retry": "Sent again by a person",
-    "compensate": "Undone", "fall_behind": "Fell behind", "recover": "Recovered", "suspend": "Suspended",
-    "restore": "Restored", "activate": "Activated", "cancel": "Cancelled", "engage": "Stopped all writes in scope",
-    "request_resume": "Asked to resume", "confirm_resume": "Resumed", "approval": "First approval", "check": "Check asked for",
-    "replay": "Replayed", "link": "Linked", "flag_conflict": "Conflict found", "archive": "Archived",
-    "contradict": "Contradiction counted", "refuse": "Refused",
-}  # fmt: skip
+    "observe": "Observed only",
+    "hold": "Held",
+    "ask": "Asked a person",
+    "approve": "Approved",
+    "reject": "Rejected",
+    "supersede": "Withdrawn",
+    "edit": "Edited",
+    "park": "Held by stop",
+    "send": "Sent",
+    "confirm": "Confirmed",
+    "back_off": "Will try again",
+    "doubt": "Outcome unknown",
+    "fail": "Failed",
+    "retry": "Sent again by a person",
+    "compensate": "Undone",
+    "fall_behind": "Fell behind",
+    "recover": "Recovered",
+    "suspend": "Suspended",
+    "restore": "Restored",
+    "activate": "Activated",
+    "cancel": "Cancelled",
+    "engage": "Stopped all writes in scope",
+    "request_resume": "Asked to resume",
+    "confirm_resume": "Resumed",
+    "approval": "First approval",
+    "check": "Check asked for",
+    "replay": "Replayed",
+    "propose": "Asked for",
+    "link": "Linked",
+    "flag_conflict": "Conflict found",
+    "archive": "Archived",
+    "contradict": "Contradiction counted",
+    "refuse": "Refused",
+}
+
+OUTCOMES = {
+    "applied": "Confirmed",
+    "held": "Held",
+    "in_review": "In review",
+    "parked": "Held by stop",
+    "failed": "Failed",
+    "unknown": "Unknown",
+    "superseded": "Withdrawn",
+    "rejected": "Rejected",
+    "observed": "Observed",
+    "refused": "Refused",
+}
 
 # Why something waits for a person: the rule, gate or error class behind it, as a clause that ends a sentence.
 WHYS = {
-    "safety_window": "the payment may still come", "stale_context": "what we know is too old",
-    "late_event": "the event came very late", "erp_record_linked": "no ERP record is linked",
-    "ticket_linked": "no ticket is linked", "rollout_stage": "the automation asks each time",
-    "open-dispute": "a payment is disputed", "fraud-flag": "there is a fraud warning",
-    "restore-asks": "giving access back is asked for", "owner-missing": "the automation has no owner",
-    "unknown": "nobody knows whether it happened", "failed": "the provider refused it",
-    "unconfirmed": "the provider's answer was lost", "permanent": "the provider refused it",
-    "auth": "the provider refused our sign-in", "crashed": "handling it broke several times",
-    "body_differs": "one event came with two contents", "unreadable": "only a person can read it",
-    "contradiction": "events contradict each other", "ambiguous": "it may belong to two customers",
-    "oddity": "its content is odd", "parked": "only a person can read it", "expired": "it waited too long",
-}  # fmt: skip
+    "safety_window": "the payment may still come",
+    "stale_context": "what we know is too old",
+    "late_event": "the event came very late",
+    "erp_record_linked": "no ERP record is linked",
+    "ticket_linked": "no ticket is linked",
+    "rollout_stage": "the automation asks each time",
+    "open-dispute": "a payment is disputed",
+    "fraud-flag": "there is a fraud warning",
+    "asked_by_person": "a person asked for it",
+    "restore-asks": "giving access back is asked for",
+    "owner-missing": "the automation has no owner",
+    "unknown": "nobody knows whether it happened",
+    "failed": "the provider refused it",
+    "unconfirmed": "the provider's answer was lost",
+    "permanent": "the provider refused it",
+    "auth": "the provider refused our sign-in",
+    "crashed": "handling it broke several times",
+    "body_differs": "one event came with two contents",
+    "unreadable": "only a person can read it",
+    "contradiction": "events contradict each other",
+    "ambiguous": "it may belong to two customers",
+    "oddity": "its content is odd",
+    "facts_unreadable": "what we need cannot be read",
+    "outcome_unknown": "nobody can tell whether it was done",
+    "schema_drift": "the provider changed its format",
+    "hard_to_read": "only a person can read it",
+    "other_body": "one event came with two contents",
+    "asked": "a person asked for it",
+    "not_shown": "accepted, but the record does not show it",
+    "differs": "the record shows other values",
+    "gone": "the record is gone there",
+    "parked": "only a person can read it",
+    "expired": "it waited too long",
+}
 
 RULES = {
-    "safety_window": "Safety window", "stale_context": "Age of what we know", "late_event": "Late event",
-    "erp_record_linked": "ERP record linked", "ticket_linked": "Ticket linked", "rollout_stage": "Stage of the automation",
-    "open-dispute": "Open dispute", "fraud-flag": "Fraud warning", "restore-asks": "Restoring asks a person",
-    "owner-missing": "Automation without owner", "person": "Person", "reason": "Reason given",
-}  # fmt: skip
+    "safety_window": "Safety window",
+    "stale_context": "Age of what we know",
+    "late_event": "Late event",
+    "erp_record_linked": "ERP record linked",
+    "ticket_linked": "Ticket linked",
+    "rollout_stage": "Stage of the automation",
+    "open-dispute": "Open dispute",
+    "fraud-flag": "Fraud warning",
+    "restore-asks": "Restoring asks a person",
+    "asked_by_person": "Asked for by a person",
+    "owner-missing": "Automation without owner",
+    "person": "Person",
+    "reason": "Reason given",
+}
 
 VERDICTS = {
-    "pass": "Passes", "hold": "Holds until", "review": "Asks a person", "review_two": "Asks two people",
+    "pass": "Passes",
+    "hold": "Holds until",
+    "review": "Asks a person",
+    "review_two": "Asks two people",
     "block": "Blocks",
-}  # fmt: skip
+}
 
 EVENTS = {
-    "payment.failed": "Payment failed", "payment.succeeded": "Payment received", "invoice.closed": "Invoice closed",
-    "subscription.changed": "Subscription changed", "subscription.ended": "Subscription ended",
-    "dispute.changed": "Dispute changed", "fraud.warned": "Fraud warning", "customer.changed": "Customer changed",
-    "customer.gone": "Customer removed", "contract.changed": "Contract changed", "ticket.changed": "Ticket changed",
-    "ticket.gone": "Ticket removed", "informational": "For information", "unknown": "Type not known",
-}  # fmt: skip
+    "payment.failed": "Payment failed",
+    "payment.succeeded": "Payment received",
+    "invoice.closed": "Invoice closed",
+    "subscription.changed": "Subscription changed",
+    "subscription.ended": "Subscription ended",
+    "dispute.changed": "Dispute changed",
+    "fraud.warned": "Fraud warning",
+    "customer.changed": "Customer changed",
+    "customer.gone": "Customer removed",
+    "event": "Read an event",
+    "event.unreadable": "Read an event",
+    "action.asked": "Change asked for",
+    "event.contradiction": "Compare two contents",
+    "contract.changed": "Contract changed",
+    "ticket.changed": "Ticket changed",
+    "ticket.gone": "Ticket removed",
+    "informational": "For information",
+    "unknown": "Type not known",
+}
 
 
 def from_identifier(name: str) -> str:
     """An identifier nobody wrote words for, made readable: `NeedsLook` and `needs_look` become `Needs look`."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(name))
-    return re.sub(r"[._\-]+", " ", spaced).strip().capitalize()
+    return cells.plain(re.sub(r"[._\-]+", " ", spaced).strip().capitalize(), 120)
 
 
 def kind_words(kind: str) -> str:
@@ -98,3 +190,11 @@ STATES = {"in_review": "in review", "past_due": "past due", "parked": "held by s
 def state_words(state: str) -> str:
     """A state as it stands in a sentence."""
     return STATES.get(state) or from_identifier(state).lower()
+
+
+def actor_words(actor: str) -> str:
+    """Who acted, where it was no person: `automation:dunning`, or Meshline itself."""
+    kind, _, name = actor.partition(":")
+    if kind == "automation":
+        return f"{from_identifier(name)} (automation)"
+    return "Meshline" if actor == "system" else actor

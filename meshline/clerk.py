@@ -3,6 +3,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -10,6 +11,7 @@ from sync import deadline, inbox, receive, refusals
 from sync.inbox import Delivery, Stored
 
 MAX_GROUP = 256
+PREPARE_AFTER = 5
 
 Outcome = Stored | Exception
 Waiting = list[tuple[Delivery, "asyncio.Future[Outcome]"]]
@@ -67,6 +69,7 @@ class Clerk:
         outcomes: list[Outcome]
         try:
             self.database = connections[DEFAULT_DB_ALIAS]
+            prepare_statements(self.database)
             outcomes = list(inbox.store_each([delivery for delivery, _ in group]))
         except Exception as error:  # noqa: BLE001 - whatever it is, it must reach those who wait
             outcomes = [error] * len(group)
@@ -99,3 +102,20 @@ class Clerk:
         for _, future in group:
             if not future.done():
                 future.set_result(error)
+
+
+def prepare_statements(database: BaseDatabaseWrapper) -> None:
+    """Plan the one statement once for each session: half of the database's work for a small group is planning.
+
+    Not behind a transaction pooler, which would hand the next group to another session; where there is one, the
+    address for sessions of our own is another than the usual one.
+    """
+    session = database.connection
+    if session is not None and session.prepare_threshold is None and has_own_sessions():
+        session.prepare_threshold = PREPARE_AFTER
+
+
+def has_own_sessions() -> bool:
+    """Whether the usual database address leads to the server itself."""
+    usual, direct = settings.DATABASES[DEFAULT_DB_ALIAS], settings.MESHLINE_DIRECT_DATABASE
+    return all(usual[part] == direct[part] for part in ("HOST", "PORT", "USER"))

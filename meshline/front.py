@@ -36,8 +36,6 @@ class Front:
         self.deliveries = 0
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        import os, sys
-        if os.environ.get("SWI"): sys.setswitchinterval(float(os.environ["SWI"]))
         self.clerk = Clerk(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:

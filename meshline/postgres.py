@@ -135,15 +135,19 @@ class Server:
         """Let go of the server; whoever is last stops it."""
         if self._users is None or self._pid_of_user != os.getpid():
             return
-        with self._alone():
-            self._users.close()
-            self._users = None
-            with self._users_file() as users:
-                try:
-                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return
-                self._shut_down()
+        self._users.close()
+        self._users = None
+        self.stop_if_unused()
+
+    def stop_if_unused(self) -> bool:
+        """Stop the server unless some process still holds it; False when one does."""
+        with self._alone(), self._users_file() as users:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            self._shut_down()
+            return True
 
     def pid(self) -> int | None:
         """The process id of the running server, or None; a stale pid file counts for nothing."""

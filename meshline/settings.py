@@ -62,12 +62,13 @@ CSRF_TRUSTED_ORIGINS = env_list("MESHLINE_CSRF_TRUSTED_ORIGINS")
 
 # --- Applications ----------------------------------------------------------------------------------------------------
 
-ADMIN_APP = "django.contrib.admin"
+ADMIN_APP = "meshline.console.apps.ConsoleAdminConfig"
 INSTALLED_APPS = [
     "meshline.apps.MeshlineConfig",  # first: its `migrate` replaces Django's
     "sync.apps.SyncConfig",
     "gates.apps.GatesConfig",
     "ledger.apps.LedgerConfig",
+    "meshline.console.apps.ConsoleConfig",
     ADMIN_APP,
     "django.contrib.auth",
     "django.contrib.contenttypes",

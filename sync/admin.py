@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from ledger import cells
 from ledger.readonly import ReadOnlyAdmin, as_uuid, choice, exact, of_systems, page_of, since
 from ledger.words import from_identifier
+from sync.cells import answer_tag, condition_tag
 from sync.models import Attempt, JobRun, ProviderState, Refusal
 
 ANSWERS: dict[str, tuple[str, Any]] = {
@@ -53,7 +54,7 @@ class AttemptAdmin(ReadOnlyAdmin):
     @admin.display(description="Request")
     def request_line(self, one: Attempt) -> SafeString:
         """Method and path."""
-        return format_html("<code>{} {}</code>", one.method, cells.plain(one.path, 60))
+        return format_html('<code class="path">{} {}</code>', one.method, cells.plain(one.path, 60))
 
     @admin.display(description="Answer")
     def answer(self, one: Attempt) -> SafeString:
@@ -77,20 +78,7 @@ class AttemptAdmin(ReadOnlyAdmin):
     @admin.display(description="Provider's request id")
     def shown_request_id(self, one: Attempt) -> SafeString:
         """What the provider's support asks for."""
-        return cells.code(one.request_id, keep=16) if one.request_id else cells.dash()
-
-
-def answer_tag(one: Attempt) -> SafeString:
-    """An answer in words: what happened, with the number."""
-    if one.status is None:
-        return cells.tag("unknown" if one.is_write else "failed", f"No answer ({from_identifier(one.error or 'lost')})")
-    if one.status < 300:
-        return (
-            cells.tag("applied", f"{one.status} accepted")
-            if not one.error
-            else cells.tag("unknown", f"{one.status}, not believed")
-        )
-    return cells.tag("failed", f"{one.status} {'refused' if one.status < 500 else 'broken'}")
+        return cells.code(one.request_id, keep=12) if one.request_id else cells.dash()
 
 
 @admin.register(Refusal)
@@ -99,6 +87,7 @@ class RefusalAdmin(ReadOnlyAdmin):
 
     list_display = ("refused", "from_source", "answer", "shown_reason", "sender", "size")
     list_filter = (choice("source", "Source", of_systems("source")), choice("when", "Refused", since("refused_at")))
+    list_title = "Refused deliveries"
     empty_text = "No delivery was refused. Forged or broken ones would be kept here, unprocessed."
 
     @admin.display(description="Refused")
@@ -137,6 +126,7 @@ class ProviderStateAdmin(ReadOnlyAdmin):
     """How the connection to each system is doing."""
 
     list_display = ("name", "condition", "waits_until", "worked", "trouble", "trouble_at")
+    list_title = "Connections"
     empty_text = "No connection was used yet. A row appears with the first request to a system."
 
     @admin.display(description="System")
@@ -170,19 +160,13 @@ class ProviderStateAdmin(ReadOnlyAdmin):
         return cells.ago(one.last_error_at)
 
 
-def condition_tag(one: ProviderState) -> SafeString:
-    """The breaker in words."""
-    if one.breaker == ProviderState.Breaker.OPEN:
-        return cells.tag("failed", "Paused after failures")
-    return cells.tag("running", "Working") if one.last_success_at else cells.tag("", "Not used yet")
-
-
 @admin.register(JobRun)
 class JobRunAdmin(ReadOnlyAdmin):
     """Each planned run of a scheduled job."""
 
     list_display = ("shown_job", "planned", "started", "took", "result")
     list_filter = (choice("when", "Planned", since("planned_at")),)
+    list_title = "Job runs"
     empty_text = "No scheduled job has run yet. The workers start them."
 
     @admin.display(description="Job")

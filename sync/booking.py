@@ -39,7 +39,9 @@ class Booking:
     blocks: dict[int, dict[str, Any]] = field(default_factory=dict)
     items: list[dict[str, Any]] = field(default_factory=list)
     closed: dict[str, list[Any]] = field(default_factory=dict)
+    void: list[Any] = field(default_factory=list)
     endings: list[dict[str, Any]] = field(default_factory=list)
+    links: list[tuple[int, correlate.Link, int | None]] = field(default_factory=list)
 
     def propose(self, proposal: Proposal, known: Known, cause: Cause) -> UUID:
         """Judge one proposal and take its action in; returns the action's id."""
@@ -89,6 +91,9 @@ class Booking:
     def write(self) -> None:
         """Everything, in the caller's transaction. Raises StaleState when somebody moved one of the records."""
         stored = set(book.propose(self.actions))
+        for move in self.moves:
+            if move.subject == "contract" and move.id in self.memos:
+                move.changes["dunning"] = self.memos.pop(move.id)
         book.move(self.moves)
         if self.memos:
             sets.run(
@@ -97,10 +102,12 @@ class Booking:
                 {"id": list(self.memos), "memo": [sets.to_json(memo) for memo in self.memos.values()]},
             )
         correlate.store_blocks(self.blocks)
+        correlate.remember(self.links, "system:executor")
         new = {row["id"] for row in self.actions}
         items.open_items([one for one in self.items if one.get("action_id") not in new or one["action_id"] in stored])
         for resolution, ids in self.closed.items():
             items.close_for(ids, resolution)
+        items.void_approvals(self.void)
 
 
 def sentence(kind: str, because: str) -> str:
@@ -119,15 +126,18 @@ def answers_of(decision: Decision) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def shown(proposal: Proposal, judged_on: Facts, rule_version: str) -> tuple[list[dict[str, Any]], str]:
+    """What a person would be shown of this proposal now, and the fingerprint that an approval of it is bound to."""
+    rows = actions.get(proposal.kind).preview(judged_on, proposal.params)
+    amount = (proposal.amount_minor, proposal.currency)
+    return rows, preview.fingerprint(proposal.kind, proposal.target, proposal.params, rows, rule_version, amount)
+
+
 def judged(proposal: Proposal, judged_on: Facts, decision: Decision) -> dict[str, Any]:
     """The columns of an action that come from judging it."""
-    shown = actions.get(proposal.kind).preview(judged_on, proposal.params)
+    rows, fingerprint = shown(proposal, judged_on, decision.rule_version)
     return {
-        "preview": shown,
-        "preview_hash": preview.fingerprint(
-            proposal.kind, proposal.target, proposal.params, shown, decision.rule_version,
-            (proposal.amount_minor, proposal.currency),
-        ),
+        "preview": rows, "preview_hash": fingerprint,
         "answers": answers_of(decision), "facts": facts.for_ledger(judged_on), "rule_version": decision.rule_version,
         "judged_version": judged_on.contract_version,
     }  # fmt: skip
@@ -141,9 +151,7 @@ def reasons_of(decision: Decision) -> list[dict[str, Any]]:
     ]
 
 
-def _action_row(
-    proposal: Proposal, known: Known, cause: Cause, judged_on: Facts, decision: Decision
-) -> dict[str, Any]:
+def _action_row(proposal: Proposal, known: Known, cause: Cause, judged_on: Facts, decision: Decision) -> dict[str, Any]:
     kind = actions.get(proposal.kind)
     action_id = new_action_id()
     row = {
@@ -153,7 +161,7 @@ def _action_row(
         "target": proposal.target, "business_key": proposal.business_key, "params": dict(proposal.params),
         "because": proposal.because, "irreversible": proposal.risk.irreversible, "amount_minor": proposal.amount_minor,
         "currency": proposal.currency, "correlation_id": cause.correlation_id, "key": f"meshline-{action_id}",
-        "lane": lane_of(f"customer:{known.refs.customer_id}"), "requested_by_id": cause.requested_by,
+        "lane": lane_of(f"customer:{known.refs.customer_id}:{kind.provider}"), "requested_by_id": cause.requested_by,
         "reverses_id": cause.reverses, "reasons": reasons_of(decision), "actor": _actor(cause),
         **judged(proposal, judged_on, decision),
     }  # fmt: skip

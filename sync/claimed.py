@@ -18,7 +18,7 @@ select a.id, a.kind, a.provider, a.automation, a.state, a.state_version, a.key, 
        a.correlation_id, a.contract_id, a.customer_id, a.event_id, a.request, a.job_ref, a.sent_at, a.unknown_since,
        a.tries, a.looks, a.target, a.because, a.amount_minor, a.currency, a.mode, a.waiting_since, a.reverses_id,
        a.rule_version, a.requested_by_id,
-       (select coalesce(jsonb_agg(distinct r), '[]'::jsonb) from gates_approval p, jsonb_array_elements_text(p.rules) r
+       (select coalesce(jsonb_agg(jsonb_build_array(p.preview_hash, p.rules)), '[]'::jsonb) from gates_approval p
          where p.action_id = a.id and p.voided_at is null),
        (select e.late from ledger_event e where e.id = a.event_id)
   from ledger_action a where a.id = any(%(ids)b::uuid[]) and a.lease_token = %(token)b"""
@@ -56,7 +56,7 @@ class Claimed:
     reverses_id: UUID | None
     rule_version: str
     requested_by_id: int | None
-    approved_rules: list[str]
+    approvals: list[tuple[str, list[str]]]
     late: bool | None
     known: Known | None = None
     work: Work | None = field(default=None, repr=False)
@@ -73,12 +73,14 @@ class Claimed:
             self.amount_minor, self.currency, withdrawn=withdrawn,
         )  # fmt: skip
 
+    def approved_rules(self, preview_hash: str) -> frozenset[str]:
+        """The rules that people saw failing when they agreed to exactly this preview; of another one, none."""
+        return frozenset(rule for bound_to, rules in self.approvals if bound_to == preview_hash for rule in rules)
+
     def facts(self, now: datetime) -> Facts:
         """The facts as known now, for a judgement right before sending."""
         assert self.known is not None
-        return facts.build(
-            self.known, now=now, business_key=self.business_key, executing=True, late=bool(self.late)
-        )
+        return facts.build(self.known, now=now, business_key=self.business_key, executing=True, late=bool(self.late))
 
 
 def load(ids: Sequence[Any], token: int, now: datetime) -> list[Claimed]:

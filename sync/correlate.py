@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ledger import sets
+from ledger import clock, sets
 from ledger.identity import mint_external_id
 from sync.facts import Known, Refs
 
 Link = tuple[str, str, str]
+LINK_TYPES = {
+    "system": "text", "kind": "text", "value": "text", "customer_id": "bigint", "contract_id": "bigint", "url": "text",
+    "linked_by": "text", "linked_at": "timestamptz",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,39 +56,38 @@ def adopt(new: Adoption) -> Found | None:
     Runs in the caller's transaction. None when somebody else adopted the same ids at this very moment: try again.
     """
     known = look_up([*new.contract_links, *new.customer_links])
-    customer_id = next((known[link].customer_id for link in (*new.contract_links, *new.customer_links) if link in known), 0)
+    customer_id = next(
+        (known[link].customer_id for link in (*new.contract_links, *new.customer_links) if link in known), 0
+    )
     contract_id = next((known[link].contract_id for link in new.contract_links if link in known), None)
     if not customer_id:
         customer_id = _new_customer(new.name)
     if not contract_id:
         contract_id = _new_contract(customer_id, new)
     wanted = [(link, None) for link in new.customer_links] + [(link, contract_id) for link in new.contract_links]
-    missing = [(link, contract) for link, contract in wanted if link[2] and link not in known]
-    if not remember(customer_id, missing, "system:correlate"):
+    missing = [(customer_id, link, contract) for link, contract in wanted if link[2] and link not in known]
+    if not remember(missing, "system:correlate"):
         return None
     return Found(customer_id, contract_id)
 
 
-def remember(customer_id: int, links: Sequence[tuple[Link, int | None]], by: str) -> bool:
-    """Store link rows; False when one of the ids belongs to somebody already."""
-    if not links:
-        return True
+def remember(links: Sequence[tuple[int, Link, int | None]], by: str) -> bool:
+    """Store link rows (customer, id, contract); False when one of the ids belongs to somebody already."""
+    now = clock.now()
     rows = [
-        {"system": s, "kind": k, "value": v, "customer_id": customer_id, "contract_id": contract, "url": "", "linked_by": by}
-        for (s, k, v), contract in links
-    ]
-    types = {"system": "text", "kind": "text", "value": "text", "customer_id": "bigint", "contract_id": "bigint",
-             "url": "text", "linked_by": "text", "linked_at": "timestamptz"}  # fmt: skip
-    now = sets.run("select now()")[0][0]
-    stored = sets.insert(
-        "ledger_externalid", types, [{**row, "linked_at": now} for row in rows], "on conflict do nothing returning id"
-    )
-    return len(stored) == len(rows)
+        {
+            "system": system, "kind": kind, "value": value, "customer_id": customer, "contract_id": contract, "url": "",
+            "linked_by": by, "linked_at": now,
+        }
+        for customer, (system, kind, value), contract in links
+    ]  # fmt: skip
+    return len(sets.insert("ledger_externalid", LINK_TYPES, rows, "on conflict do nothing returning id")) == len(rows)
 
 
 def _new_customer(name: str) -> int:
     row = sets.run(
-        """insert into ledger_customer (external_id, state, state_version, name, email, tier, currency, owner, created_at,
+        """insert into ledger_customer (external_id, state, state_version, name, email, tier, currency, owner,
+                                        created_at,
                                         updated_at)
            values (%(id)b, 'pending', 0, %(name)b, '', 'starter', '', '', now(), now()) returning id""",
         {"id": mint_external_id("cus"), "name": name[:255]},
@@ -106,23 +109,29 @@ def _new_contract(customer_id: int, new: Adoption) -> int:
 
 KNOWN_SQL = """
 select k.id, k.customer_id, k.external_id, k.state, k.state_version, k.plan, k.plan_before, k.dunning, k.started_at,
-       c.external_id, c.tier, coalesce(x.blocks, '{}'::jsonb),
-       (select jsonb_object_agg(l.system || ' ' || l.kind, l.value) from
-           (select system, kind, value from ledger_externalid
-             where customer_id = k.customer_id and (contract_id = k.id or contract_id is null) order by id) l)
+       c.external_id, c.tier, coalesce(x.blocks, '{}'::jsonb)
   from ledger_contract k join ledger_customer c on c.id = k.customer_id
   left join ledger_contextrecord x on x.customer_id = c.id
  where k.id = any(%(ids)b::bigint[])"""
 
 
+LINKS_SQL = """
+select customer_id, contract_id, system || ' ' || kind, value from ledger_externalid
+ where customer_id = any(%(ids)b::bigint[]) order by id"""
+
+
 def load(contract_ids: Iterable[int]) -> dict[int, Known]:
-    """Contracts with their customer, cached facts and links: one statement for all."""
+    """Contracts with their customer, cached facts and links: two statements for all."""
     ids = sorted(set(contract_ids))
-    return {row[0]: _known(row) for row in sets.run(KNOWN_SQL, {"ids": ids})} if ids else {}
+    rows = sets.run(KNOWN_SQL, {"ids": ids}) if ids else []
+    links: dict[int, list[tuple[Any, ...]]] = {}
+    for link in sets.run(LINKS_SQL, {"ids": sorted({row[1] for row in rows})}) if rows else ():
+        links.setdefault(link[0], []).append(link)
+    return {row[0]: _known(row, links.get(row[1], [])) for row in rows}
 
 
-def _known(row: tuple[Any, ...]) -> Known:
-    links = row[12] or {}
+def _known(row: tuple[Any, ...], all_links: Sequence[tuple[Any, ...]]) -> Known:
+    links = {name: value for _, contract, name, value in all_links if contract in (None, row[0])}
     refs = Refs(
         customer_id=row[1],
         external_id=row[9],
@@ -155,7 +164,8 @@ def store_blocks(updates: dict[int, dict[str, Any]]) -> None:
         return
     sets.run(
         """insert into ledger_contextrecord as x (customer_id, blocks, updated_at)
-           select v.customer, v.blocks::jsonb, now() from unnest(%(customer)b::bigint[], %(blocks)b::text[]) as v(customer, blocks)
+           select v.customer, v.blocks::jsonb, now()
+             from unnest(%(customer)b::bigint[], %(blocks)b::text[]) as v(customer, blocks)
            on conflict (customer_id) do update set updated_at = now(), pending_since = null, blocks = x.blocks ||
              (select coalesce(jsonb_object_agg(n.key, n.value), '{}'::jsonb) from jsonb_each(excluded.blocks) n
                where coalesce(x.blocks -> n.key ->> 'synced_at', '') <= coalesce(n.value ->> 'synced_at', ''))""",

@@ -4,11 +4,12 @@ Provider calls run in threads on plain data; the database is this thread's alone
 threads are free, without a barrier between batches. A drain may be killed anywhere: leases bring its rows back.
 """
 
+import contextlib
 import random
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -20,38 +21,40 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from gates import policy
 from ledger import claim, clock, sets
 from ledger.states import StaleState
-from sync import attempts, claimed, enrich, executor, guard, health, listen, pipeline, retry, settle, slots, stopflag, sweep
+from sync import (
+    attempts,
+    claimed,
+    enrich,
+    errands,
+    guard,
+    health,
+    listen,
+    pipeline,
+    retry,
+    settle,
+    slots,
+    stopflag,
+    sweep,
+)
 from sync.booking import policy_for
 from sync.claimed import Claimed
-from sync.errors import PermanentError, ProviderError
+from sync.errands import Done, Looked
+from sync.errors import AuthError, PermanentError
 from sync.executor import Judged, Sent
 from sync.understand import Heard
-from sync.wiretypes import ContractRecord, Exchange
+from sync.wiretypes import ContractRecord
 
 log = structlog.get_logger(__name__)
 
 EVENT_LANES, EVENT_RUN = 64, 8
 TEND_SECONDS = 10.0
 FLUSH_SECONDS = 0.025
+SWITCH_SECONDS = 0.0005
+LOOK_SECONDS = 0.05  # how often a busy drain looks for more when there was little the last time
+AHEAD = 3  # actions claimed for each thread: while some are booked, the threads have others
 IDLE_SECONDS = 1.0
 FINISH_SECONDS = 20.0
-
-
-@dataclass(slots=True)
-class Looked:
-    """An event that needed the ERP to say which contract it is about."""
-
-    heard: Heard
-    record: ContractRecord | None = None
-    error: ProviderError | None = None
-
-
-@dataclass(slots=True)
-class Done:
-    """What came back from a thread, with every exchange it made."""
-
-    result: Judged | Sent | Looked
-    exchanges: list[Exchange] = field(default_factory=list)
+BOOKING_FAULTS = (DatabaseError, StaleState, ArithmeticError, LookupError, TypeError, ValueError)
 
 
 class Drain:
@@ -60,11 +63,16 @@ class Drain:
     def __init__(self, *, threads: int, box: float, lease: int) -> None:
         self.threads, self.box, self.lease = threads, box, lease
         self.token = random.getrandbits(62)
+        # The booking thread gives the interpreter up at each statement; with the usual 5 ms it would queue behind
+        # threads that parse answers, at every single statement.
+        sys.setswitchinterval(SWITCH_SECONDS)
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="drain")
         self.back: SimpleQueue[Done] = SimpleQueue()
         self.in_flight = 0
         self.tended_at = time.monotonic()
         self.pending: dict[Any, float] = {}
+        self.look_at = {"events": 0.0, "actions": 0.0}
+        self.few = {"events": False, "actions": False}
 
     def run(self) -> int:
         """Work until the box is over; returns how many events and actions were settled."""
@@ -113,36 +121,80 @@ class Drain:
         claim.renew(self.token, self.lease)
         sweep.sweep()
 
+    def due(self, queue: str) -> bool:
+        """Whether to look: always when idle, and when the last look found plenty; else twenty times a second."""
+        return not self.in_flight or not self.few[queue] or time.monotonic() >= self.look_at[queue]
+
+    def claim(self, name: str, queue: claim.Queue, lanes: int, run: int) -> list[Any]:
+        """Claim from a random lane on, and once more from the first one: a round robin without memory.
+
+        Where there was little the last time, one walk from the first lane sees everything.
+        """
+        cursor = "" if self.few[name] else f"{random.getrandbits(16):04x}"
+        rows = claim.claim(queue, token=self.token, lanes=lanes, run=run, lease=self.lease, cursor=cursor)
+        found = len({row[11] for row in rows}) if queue is claim.EVENTS else len(rows)
+        if found < lanes and cursor:
+            more = claim.claim(queue, token=self.token, lanes=lanes, run=run, lease=self.lease, cursor="")
+            found, rows = found + len(more), rows + more
+        self.few[name] = found < lanes
+        self.look_at[name] = time.monotonic() + LOOK_SECONDS
+        return rows
+
     # --- events
 
     def events(self) -> int:
         """Claim events and book those that need no read; the others go to threads."""
-        rows = _claim(claim.EVENTS, self.token, EVENT_LANES, EVENT_RUN, self.lease)
+        if not self.due("events"):
+            return 0
+        rows = self.claim("events", claim.EVENTS, EVENT_LANES, EVENT_RUN)
         if not rows:
             return 0
         batch = pipeline.read_batch(rows)
         asking = [one for one in batch.heard if one.id in batch.reads]
         behind = _behind(batch.heard, {one.lane: one.id for one in reversed(asking)})
         claim.release_events([one.id for one in behind], self.token)
-        for one in asking:
-            if one not in behind:
-                self.submit(_look_up_contract, one, batch.reads[one.id])
+        for one in self.admitted([one for one in asking if one not in behind]):
+            self.submit(errands.look_up_contract, one, batch.reads[one.id])
         left = [one for one in batch.heard if one.id not in batch.reads and one not in behind]
         return self.book_events(left, {}) + (len(asking) if asking else 0)
 
+    def admitted(self, asking: list[Heard]) -> list[Heard]:
+        """Those that may ask the ERP now; the others wait with it. An open breaker lets one through as a probe."""
+        if not asking:
+            return []
+        name, now = enrich.PROVIDER_OF["entitlement"], clock.now()
+        until = health.wait_until([name], now)
+        state = health.states().get(name)
+        going = [] if until else asking[:1] if state and state.open else asking
+        wait = (until - now).total_seconds() if until else 1.0
+        claim.release_events([one.id for one in asking[len(going) :]], self.token, wait=max(0.05, wait))
+        return going
+
     def book_events(self, heard: Sequence[Heard], records: dict[int, ContractRecord | None]) -> int:
-        """Book a group; if it fails, one by one, so that only the bad one is charged with the error."""
-        if not heard:
-            return 0
+        """Book a group; if it fails, one by one, so that only the bad one is charged with the error.
+
+        What follows the bad one in its lane is given back untried: it must not overtake it.
+        """
+        if not heard or self.failure_of(heard, records) is None:
+            return len(heard)
+        broken: set[str] = set()
+        for one in heard:
+            if one.lane in broken:
+                claim.release_events([one.id], self.token)
+            elif (error := self.failure_of([one], records)) is not None:
+                broken.add(one.lane)
+                self.broke(one, error)
+        return len(heard)
+
+    def failure_of(self, heard: Sequence[Heard], records: dict[int, ContractRecord | None]) -> Exception | None:
+        """Book these in one transaction; what went wrong with them, if the database itself is well."""
         try:
-            return len(pipeline.book(heard, self.token, records))
+            pipeline.book(heard, self.token, records)
         except (OperationalError, InterfaceError):
             raise
-        except (DatabaseError, StaleState, pipeline.RacedAdoption, ArithmeticError, LookupError, TypeError, ValueError) as error:
-            if len(heard) > 1:
-                return sum(self.book_events([one], records) for one in heard)
-            self.broke(heard[0], error)
-            return 1
+        except (*BOOKING_FAULTS, pipeline.RacedAdoption) as error:
+            return error
+        return None
 
     def broke(self, one: Heard, error: Exception) -> None:
         """One event could not be booked: again later, and after twelve tries a person."""
@@ -158,11 +210,11 @@ class Drain:
 
     def actions(self) -> int:
         """Claim actions for the free threads; each is read and judged, asked about, or polled in a thread."""
-        free = self.threads - self.in_flight
-        if free < 1:
+        free = AHEAD * self.threads - self.in_flight
+        if free < self.threads or not self.due("actions"):
             return 0
         claim.flip_due()
-        rows = _claim(claim.ACTIONS, self.token, free, 1, self.lease)
+        rows = self.claim("actions", claim.ACTIONS, free, 1)
         for one in claimed.load([row[0] for row in rows], self.token, clock.now()) if rows else ():
             self.begin(one)
         return len(rows)
@@ -176,20 +228,23 @@ class Drain:
             wait = (until - clock.now()).total_seconds()
             claim.release_actions([one.id], self.token, wait=max(0.05, wait))
         elif one.known is None:
-            error = PermanentError("the action is about no contract that is known", provider=one.provider, code="unlinked")
+            error = PermanentError(
+                "the action is about no contract that is known", provider=one.provider, code="unlinked"
+            )
             settle.book_judged([Judged(one, error=error)], self.token)
         elif asks:
-            self.submit(_find_out, one)
+            self.submit(errands.find_out, one)
         else:
             self.pending[one.customer_id] = time.monotonic()
-            self.submit(_judge, one, policy_for(policy.current(), one.automation))
+            self.submit(errands.judge, one, policy_for(policy.current(), one.automation))
 
     def go(self, going: Sequence[Claimed]) -> None:
         """Send what was booked to be sent."""
         for one in going:
-            assert one.work is not None and one.work.request is not None
+            assert one.work is not None
+            assert one.work.request is not None
             check = guard.for_write(str(one.id), self.token, one.provider, one.automation)
-            self.submit(_send, one, one.work.request, check)
+            self.submit(errands.send, one, one.work.request, check)
 
     # --- threads
 
@@ -209,7 +264,7 @@ class Drain:
             return 0
         self.in_flight -= len(done)
         results = [one.result for one in done]
-        attempts.store(_owned(done))
+        attempts.store(errands.owned(done))
         errors = [one.error for one in results if one.error is not None]
         settle.note_health([exchange for one in done for exchange in one.exchanges], errors)
         for one in results:
@@ -218,11 +273,21 @@ class Drain:
         judged = [one for one in results if isinstance(one, Judged)]
         for verdict in judged:
             self.pending.pop(verdict.one.customer_id, None)
+        judged = [verdict for verdict in judged if not self.put_off(verdict)]
         self.go(self.by_one(settle.book_judged, judged) if judged else [])
         sent = [one for one in results if isinstance(one, Sent)]
         if sent:
             self.by_one(settle.book_sent, sent)
         return len(done)
+
+    def put_off(self, verdict: Judged) -> bool:
+        """Give back what was judged while its provider asked us to wait: a Retry-After binds every action."""
+        now = clock.now()
+        until = health.paced_until(verdict.one.provider, now)
+        if until is None or verdict.decision is None or verdict.decision.verb != "approve":
+            return False
+        claim.release_actions([verdict.one.id], self.token, wait=(until - now).total_seconds())
+        return True
 
     def by_one(self, book: Callable[[Sequence[Any], int], Any], results: Sequence[Any]) -> list[Any]:
         """Book a group; if that fails, one by one. One that fails alone is left to its lease: nothing is lost."""
@@ -240,7 +305,7 @@ class Drain:
         """The ERP answered for an event, or it did not: then the event waits without counting."""
         if one.error is None:
             self.book_events([one.heard], {one.heard.id: one.record})
-        elif one.error.is_transient:
+        elif one.error.is_transient or isinstance(one.error, AuthError):  # refused credentials are not about the event
             wait = max(5.0 * settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS, 0.05)
             claim.release_events([one.heard.id], self.token, error=one.error.message, wait=wait)
         else:
@@ -265,12 +330,16 @@ class Drain:
             return
         try:
             while not stopflag.is_set():
-                rows = claim.claim(claim.EVENTS, token=self.token, lanes=1, run=1, lease=self.lease, cursor="", solo=True)
+                rows = claim.claim(
+                    claim.EVENTS, token=self.token, lanes=1, run=1, lease=self.lease, cursor="", solo=True
+                )
                 if rows:
                     batch = pipeline.read_batch(rows)
                     self.book_events(batch.heard, {})
                     continue
-                ids = claim.claim(claim.ACTIONS, token=self.token, lanes=1, run=1, lease=self.lease, cursor="", solo=True)
+                ids = claim.claim(
+                    claim.ACTIONS, token=self.token, lanes=1, run=1, lease=self.lease, cursor="", solo=True
+                )
                 if not ids:
                     return
                 for one in claimed.load([row[0] for row in ids], self.token, clock.now()):
@@ -280,65 +349,20 @@ class Drain:
             slots.leave_solo(self.token)
 
 
-def _claim(queue: claim.Queue, token: int, lanes: int, run: int, lease: int) -> list[Any]:
-    """Claim from a random lane on, and once more from the first one: a round robin without memory."""
-    cursor = f"{random.getrandbits(16):04x}"
-    rows = claim.claim(queue, token=token, lanes=lanes, run=run, lease=lease, cursor=cursor)
-    if len({row[11] for row in rows} if queue is claim.EVENTS else rows) < lanes:
-        rows += claim.claim(queue, token=token, lanes=lanes, run=run, lease=lease, cursor="")
-    return rows
-
-
 def _behind(heard: Sequence[Heard], first: dict[str, int]) -> list[Heard]:
     """The events that come after one that is still being read, in the same lane."""
     return [one for one in heard if one.lane in first and one.id > first[one.lane]]
 
 
 def _take(back: "SimpleQueue[Done]", wait: float) -> list[Done]:
-    """Everything that is there, waiting up to `wait` seconds for the first."""
+    """Everything that comes back within `wait` seconds: booking it together costs a fraction of one by one."""
     done: list[Done] = []
-    try:
-        done.append(back.get(timeout=wait) if wait else back.get_nowait())
+    ends = time.monotonic() + wait
+    with contextlib.suppress(Empty):
         while True:
-            done.append(back.get_nowait())
-    except Empty:
-        return done
-
-
-def _owned(done: Sequence[Done]) -> list[tuple[Any, Any, Exchange]]:
-    rows = []
-    for one in done:
-        looked = isinstance(one.result, Looked)
-        action = None if looked else one.result.one.id  # type: ignore[union-attr]
-        event = one.result.heard.id if isinstance(one.result, Looked) else None
-        rows += [(action, event, exchange) for exchange in one.exchanges]
-    return rows
-
-
-def _look_up_contract(heard: Heard, subscription: str) -> Done:
-    done = Done(Looked(heard))
-    result = done.result
-    assert isinstance(result, Looked)
-    try:
-        result.record = enrich.contract_of(subscription, done.exchanges)
-    except ProviderError as error:
-        result.error = error
+            left = ends - time.monotonic()
+            done.append(back.get(timeout=left) if left > 0 else back.get_nowait())
     return done
-
-
-def _judge(one: Claimed, rules: Any) -> Done:
-    exchanges: list[Exchange] = []
-    return Done(executor.judge(one, rules, exchanges), exchanges)
-
-
-def _send(one: Claimed, request: Any, check: Callable[[], None]) -> Done:
-    exchanges: list[Exchange] = []
-    return Done(executor.send(one, request, check, exchanges), exchanges)
-
-
-def _find_out(one: Claimed) -> Done:
-    exchanges: list[Exchange] = []
-    return Done(executor.find_out(one, exchanges), exchanges)
 
 
 def _show_pending(customer_id: int) -> None:
@@ -375,4 +399,3 @@ def once() -> int:
     """Everything that is due now, in this process, without a place: for tests and commands."""
     drain = Drain(threads=settings.MESHLINE_DRAIN_THREADS, box=0, lease=settings.MESHLINE_LEASE_SECONDS)
     return drain.run_once()
-

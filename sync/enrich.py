@@ -46,9 +46,7 @@ def contract_of(subscription: str, exchanges: list[Exchange]) -> ContractRecord 
 def _billing(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:
     adapter = providers.get("stripe")
     assert isinstance(adapter, Stripe)
-    return facts.billing_block(
-        adapter.billing(known.refs.billing_customer, known.refs.subscription or None, exchanges)
-    )
+    return facts.billing_block(adapter.billing(known.refs.billing_customer, known.refs.subscription or None, exchanges))
 
 
 def _entitlement(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:

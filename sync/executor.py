@@ -12,13 +12,13 @@ from gates import decide
 from gates.playbooks import dunning
 from gates.types import Decision, Facts, Policy
 from ledger import clock
-from sync import enrich
+from sync import booking, enrich
 from sync.actions.base import Accepted, Confirmation, NotDone
 from sync.claimed import Claimed
-from sync.errors import ProviderError
+from sync.errors import ProviderError, UnconfirmedError
 from sync.wiretypes import Exchange, FrozenRequest
 
-LIVE_READ_SLACK = timedelta(seconds=20)  # read again unless the cached read leaves this much of the limit
+ALWAYS = timedelta()  # before the irreversible no read is fresh enough: a payment may have come since
 
 
 @dataclass(slots=True)
@@ -45,20 +45,19 @@ class Sent:
 
 def judge(one: Claimed, policy: Policy, exchanges: list[Exchange]) -> Judged:
     """Facts fresh enough for this kind of action, the decision on them, and the request if it may go."""
-    assert one.known is not None and one.work is not None
+    assert one.known is not None
+    assert one.work is not None
     result = Judged(one)
     live = one.kind.risk.irreversible or one.kind.risk.money
-    limit = policy.limits.live_read_max_age - LIVE_READ_SLACK if live else policy.limits.context_max_age
+    limit = ALWAYS if live else policy.limits.context_max_age
     try:
-        result.blocks = enrich.read(
-            one.known, enrich.stale(one.known, one.kind.needs, clock.now(), limit), exchanges
-        )
+        result.blocks = enrich.read(one.known, enrich.stale(one.known, one.kind.needs, clock.now(), limit), exchanges)
         one.known.blocks |= result.blocks
         result.facts = one.work.facts = one.facts(clock.now())
         withdrawn = dunning.withdraw_reason(result.facts, one.business_key, one.known.memo, one.kind_name)
-        result.decision = decide.decide(
-            one.proposal(withdrawn), result.facts, policy, approved_rules=frozenset(one.approved_rules)
-        )
+        proposal = one.proposal(withdrawn)
+        _, agreed_to = booking.shown(proposal, result.facts, policy.version)
+        result.decision = decide.decide(proposal, result.facts, policy, approved_rules=one.approved_rules(agreed_to))
         if result.decision.verb == "approve" and one.work.request is None:
             one.work.exchanges = exchanges
             result.request = one.kind.freeze(one.work)
@@ -68,8 +67,19 @@ def judge(one: Claimed, policy: Policy, exchanges: list[Exchange]) -> Judged:
 
 
 def send(one: Claimed, request: FrozenRequest, guard: Callable[[], None], exchanges: list[Exchange]) -> Sent:
-    """Send the frozen request once."""
-    return _asked(one, exchanges, lambda: one.kind.perform(request, _of(one), guard))
+    """Send the frozen request once. Whatever goes wrong after the provider took the write leaves it in doubt."""
+    result = _asked(one, exchanges, lambda: one.kind.perform(request, _of(one), guard))
+    error = result.error
+    if error is not None and not isinstance(error, UnconfirmedError) and any(map(_was_taken, exchanges)):
+        result.error = UnconfirmedError(
+            f"taken, but reading it back failed: {error.message}", provider=error.provider, status=error.status,
+            code=error.code, retry_after=error.retry_after, exchange=error.exchange,
+        )  # fmt: skip
+    return result
+
+
+def _was_taken(exchange: Exchange) -> bool:
+    return exchange.is_write and exchange.status is not None and 200 <= exchange.status < 300
 
 
 def find_out(one: Claimed, exchanges: list[Exchange]) -> Sent:
@@ -91,5 +101,5 @@ def _asked(one: Claimed, exchanges: list[Exchange], ask: Callable[[], Any]) -> S
         return Sent(one, answer=ask())
     except ProviderError as error:
         return Sent(one, error=error)
-    except Exception as error:  # a bug in an adapter must not be mistaken for "not sent"
+    except Exception as error:  # noqa: BLE001  a bug in an adapter must not be mistaken for "not sent"
         return Sent(one, crash=f"{type(error).__name__}: {error}"[:300])

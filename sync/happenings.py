@@ -68,9 +68,7 @@ def adoption(one: Heard, record: ContractRecord | None) -> Adoption | None:
     """Everything that names a contract nobody here has met, from the event and the ERP's record of it."""
     seen = one.seen
     if isinstance(seen, ContractSeen):
-        return Adoption(
-            one.contract_links, one.customer_links, seen.plan, "", seen.started_at, seen.ends_at
-        )
+        return Adoption(one.contract_links, one.customer_links, seen.plan, "", seen.started_at, seen.ends_at)
     contract_links, customer_links = one.contract_links, one.customer_links
     if record is not None:
         contract_links += (("netsuite", "contract", record.internal_id),)
@@ -102,15 +100,15 @@ def handle(
         case TicketSeen():
             return _ticket(one, contract, into)
         case CustomerSeen() if one.seen.is_deleted:
-            return "done: the billing customer was deleted; later events about it start nothing" if place else (
-                "ignored: nobody here knows this customer"
+            return (
+                "done: the billing customer was deleted; later events about it start nothing"
+                if place
+                else ("ignored: nobody here knows this customer")
             )
     return "done: noted; read live before anything is decided" if place else "ignored: nobody here knows this customer"
 
 
-def _payment(
-    one: Heard, contract: Known | None, planned: Planned, chosen: dunning.Settings, into: Booking
-) -> str:
+def _payment(one: Heard, contract: Known | None, planned: Planned, chosen: dunning.Settings, into: Booking) -> str:
     paid = understand.payment(one)
     if contract is None or paid is None:
         return "ignored: not about a subscription" if contract is None else "ignored: without the provider's time"
@@ -169,9 +167,7 @@ def _reschedule(rows: list[Row], contract: Known, one: Heard, into: Booking) -> 
             )  # fmt: skip
 
 
-def _withdraw(
-    rows: list[Row], business_key: str, contract: Known, cause: Cause, one: Heard, into: Booking
-) -> None:
+def _withdraw(rows: list[Row], business_key: str, contract: Known, cause: Cause, one: Heard, into: Booking) -> None:
     """A payment came: what waits is withdrawn, what was done already is to be undone, the support desk is told."""
     told = False
     for row in list(rows):
@@ -255,11 +251,12 @@ def _erp_contract(one: Heard, contract: Known | None, into: Booking) -> str:
 def _link_missing(one: Heard, contract: Known) -> None:
     """A record that names a subscription or customer we did not have linked yet."""
     known = correlate.look_up([*one.contract_links, *one.customer_links])
-    missing: list[tuple[correlate.Link, int | None]] = [
-        (link, contract.refs.contract_id) for link in one.contract_links if link not in known
+    customer = contract.refs.customer_id
+    missing: list[tuple[int, correlate.Link, int | None]] = [
+        (customer, link, contract.refs.contract_id) for link in one.contract_links if link not in known
     ]
-    missing += [(link, None) for link in one.customer_links if link not in known]
-    correlate.remember(contract.refs.customer_id, missing, "system:correlate")
+    missing += [(customer, link, None) for link in one.customer_links if link not in known]
+    correlate.remember(missing, "system:correlate")
 
 
 def _erp_customer(seen: ErpCustomerSeen, place: Found | None) -> str:

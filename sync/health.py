@@ -43,12 +43,18 @@ def wait_until(providers: Iterable[str], now: datetime) -> datetime | None:
         state = states().get(name)
         if state is None:
             continue
-        until = state.not_before if state.not_before and state.not_before > now else None
+        until = paced_until(name, now)
         if state.open and not (state.probe_at and state.probe_at <= now and take_probe(name)):
             until = max(filter(None, (until, state.probe_at, now + timedelta(seconds=1))))
         if until and (latest is None or until > latest):
             latest = until
     return latest
+
+
+def paced_until(provider: str, now: datetime) -> datetime | None:
+    """Until when the provider asked not to be called; None when it may be."""
+    state = states().get(provider)
+    return state.not_before if state and state.not_before and state.not_before > now else None
 
 
 def take_probe(provider: str) -> bool:
@@ -62,10 +68,13 @@ def take_probe(provider: str) -> bool:
     return bool(rows)
 
 
-def note(provider: str, *, ok: bool, error: str = "", retry_after: timedelta | None = None, refused: bool = False) -> None:
+def note(
+    provider: str, *, ok: bool, error: str = "", retry_after: timedelta | None = None, refused: bool = False
+) -> None:
     """Record how a call went: success closes the breaker; half of at least ten in a minute, or a 401, opens it."""
     now = clock.now()
-    sets.run("insert into sync_providerstate (provider, breaker, last_error) values (%(p)b, 'closed', '') on conflict do nothing",
+    sets.run("""insert into sync_providerstate (provider, breaker, last_error) values (%(p)b, 'closed', '')
+                on conflict do nothing""",
              {"p": provider})  # fmt: skip
     if ok:
         sets.run(
@@ -91,7 +100,8 @@ def note(provider: str, *, ok: bool, error: str = "", retry_after: timedelta | N
 def _mostly_failing(provider: str) -> bool:
     total, failed = sets.run(
         """select count(*), count(*) filter (where status is null or status >= 500) from (
-             select status from sync_attempt where provider = %(p)b and began_at > now() - make_interval(secs => %(s)b::float8)
+             select status from sync_attempt where provider = %(p)b
+                and began_at > now() - make_interval(secs => %(s)b::float8)
               order by id desc limit 200) recent""",
         {"p": provider, "s": WINDOW_SECONDS},
     )[0]

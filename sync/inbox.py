@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -186,8 +187,15 @@ def _row(delivery: Delivery, deliveries: int) -> tuple[Any, ...]:
         delivery.source, envelope.account, envelope.provider_event_id, envelope.type, envelope.kind,
         envelope.object_id, envelope.api_version, envelope.livemode, envelope.origin_key, envelope.occurred_at,
         delivery.received_at, identity.lane_of(f"{delivery.source}:{envelope.account}:{envelope.lane_key}"),
-        state, verdict[:300], delivery.late, deliveries, delivery.sha, sets.to_json(delivery.headers), delivery.raw,
+        state, verdict[:300], delivery.late, deliveries, delivery.sha, _json_of(tuple(delivery.headers.items())),
+        delivery.raw,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _json_of(headers: tuple[tuple[str, str], ...]) -> str:
+    """A provider's harmless headers are nearly always the same."""
+    return sets.to_json(dict(headers))
 
 
 def _follow_up(groups: Mapping[Key, list[Delivery]], known: Mapping[Key, tuple[int, bytes | None]]) -> None:

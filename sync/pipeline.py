@@ -18,7 +18,13 @@ from sync.understand import Heard
 from sync.wiretypes import ContractRecord
 
 # Kinds that say nothing without the contract they are about.
-ABOUT_CONTRACTS = ("payment.failed", "payment.succeeded", "invoice.closed", "subscription.changed", "subscription.ended")
+ABOUT_CONTRACTS = (
+    "payment.failed",
+    "payment.succeeded",
+    "invoice.closed",
+    "subscription.changed",
+    "subscription.ended",
+)
 
 
 @dataclass(slots=True)
@@ -31,7 +37,8 @@ class Batch:
 
 def read_batch(rows: Sequence[Sequence[Any]]) -> Batch:
     """Read the events of a claim and say which of them name a contract nobody here has met."""
-    batch = Batch([understand.hear(row) for row in rows])
+    bodies = claim.bodies([(row[0], row[10]) for row in rows])
+    batch = Batch([understand.hear(row, bodies.get(row[0])) for row in rows])
     links = correlate.look_up(link for one in batch.heard for link in (*one.contract_links, *one.customer_links))
     for one in batch.heard:
         known = any(link in links and links[link].contract_id for link in one.contract_links)
@@ -140,4 +147,3 @@ def _happen(
             "customer_id": place.customer_id if place else None, "late": one.late,
         }
     )  # fmt: skip
-

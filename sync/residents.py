@@ -12,7 +12,7 @@ SLOT_STALE_SECONDS = 45
 
 LIVE = """
     select count(*) from sync_drainslot
-     where slot > 0 and seen_at > now() - make_interval(secs => %s) and (%s = '' or host = %s)
+     where slot > 0 and token is not null and seen_at > now() - make_interval(secs => %s) and (%s = '' or host = %s)
 """
 RINGING = "select count(*) from django_q_ormq where key = %s"
 

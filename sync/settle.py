@@ -66,7 +66,8 @@ def book_judged(judged: Sequence[Judged], token: int) -> list[Claimed]:
 def _decided(result: Judged, into: Booking, stopped: Any) -> bool:
     """Note what one judgement leads to; True when the action is on its way to be sent."""
     one, decision = result.one, result.decision
-    assert decision is not None and result.facts is not None
+    assert decision is not None
+    assert result.facts is not None
     judged = booking.judged(one.proposal(), result.facts, decision)
     row = {"reasons": booking.reasons_of(decision), "inputs": judged["facts"], "rule_version": decision.rule_version}
     kept = {**judged, "waiting_since": None}
@@ -106,7 +107,8 @@ def _approved(result: Judged, into: Booking, kept: dict[str, Any], row: dict[str
 
 
 def _withdrawn(result: Judged) -> str:
-    assert result.one.known is not None and result.facts is not None
+    assert result.one.known is not None
+    assert result.facts is not None
     one = result.one
     return dunning.withdraw_reason(result.facts, one.business_key, result.one.known.memo, one.kind_name)
 
@@ -149,7 +151,7 @@ def _outcome(result: Sent, into: Booking, token: int) -> None:
         _accepted(one, answer, into, token)
     elif isinstance(answer, NotDone):
         _not_done(one, into, token)
-    elif one.state in ("unknown",) or one.job_ref:
+    elif one.state == "unknown" or one.job_ref:
         _still_unknown(one, error, result.crash, into, token)
     elif isinstance(error, WriteHalted):
         _halted(one, error, into)
@@ -165,7 +167,8 @@ def _outcome(result: Sent, into: Booking, token: int) -> None:
 
 def _confirm(one: Claimed, answer: Confirmation, into: Booking) -> None:
     """The provider's own word: action, contract, links and what follows, together."""
-    assert one.work is not None and one.known is not None
+    assert one.work is not None
+    assert one.known is not None
     stored = {"id": answer.id, **answer.said}
     latency = int((into.now - one.sent_at).total_seconds() * 1000) if one.sent_at else None
     _step(
@@ -179,21 +182,30 @@ def _confirm(one: Claimed, answer: Confirmation, into: Booking) -> None:
     for verb, prior, post in one.kind.moves(one.work):
         if one.known.state == prior:
             into.move_contract(one.known, verb, post, ACTOR, row)
+    if one.kind.risk.contract:  # the confirmation is the ERP's own record: what was read before the write is history
+        said = {name: answer.said[name] for name in ("status", "plan") if name in answer.said}
+        block = one.known.blocks.get("entitlement", {})
+        into.note_block(one.known, "entitlement", {**block, **said, "synced_at": into.now.isoformat()})
     changes = one.kind.changes(one.work)
     if changes:
         _change_contract(one, changes)
-    correlate.remember(one.customer_id, [(link, one.contract_id) for link in answer.links], ACTOR)
+    into.links += [(one.customer_id, link, one.contract_id) for link in answer.links]
     if one.reverses_id is not None:
         _compensate(one, into)
-    cause = Cause(one.event_id, one.correlation_id, one.automation)
     for proposal in dunning.after_applied(one.kind_name, one.business_key, one.params, one.known.memo):
         undoes = one.id if proposal.kind == one.kind.inverse else None
-        into.propose(proposal, one.known, Cause(cause.event_id, cause.correlation_id, cause.automation, reverses=undoes))
+        into.propose(proposal, one.known, replace(_cause(one), reverses=undoes))
+
+
+def _cause(one: Claimed) -> Cause:
+    """What follows from an action comes from what it came from, and was asked for by whoever asked for it."""
+    return Cause(one.event_id, one.correlation_id, one.automation, requested_by=one.requested_by_id)
 
 
 def _change_contract(one: Claimed, changes: dict[str, Any]) -> None:
     sets.run(
-        """update ledger_contract set plan = %(plan)b, plan_before = %(before)b, updated_at = now() where id = %(id)b""",
+        """update ledger_contract set plan = %(plan)b, plan_before = %(before)b, updated_at = now()
+           where id = %(id)b""",
         {"plan": changes["plan"], "before": changes["plan_before"], "id": one.contract_id},
     )
 
@@ -213,9 +225,23 @@ def _accepted(one: Claimed, answer: Accepted, into: Booking, token: int) -> None
     """A job runs: ask again in a while; after ten minutes it is in doubt and asked on."""
     age = into.now - (one.sent_at or into.now)
     if one.state == "sending" and age > JOB_FOR:
-        _step(into, one, "doubt", "unknown", _free(_in(POLL_SECONDS)) | {"unknown_since": into.now}, {"outcome": "job is late"})
+        _step(
+            into,
+            one,
+            "doubt",
+            "unknown",
+            _free(_in(POLL_SECONDS)) | {"unknown_since": into.now},
+            {"outcome": "job is late"},
+        )
     elif not one.job_ref:
-        _step(into, one, "accepted", one.state, _free(_in(POLL_SECONDS)) | {"job_ref": answer.ref[:500], "in_lane": True}, {})
+        _step(
+            into,
+            one,
+            "accepted",
+            one.state,
+            _free(_in(POLL_SECONDS)) | {"job_ref": answer.ref[:500], "in_lane": True},
+            {},
+        )
     else:
         claim.release_actions([one.id], token, wait=POLL_SECONDS)
 
@@ -256,7 +282,7 @@ def _look_again(one: Claimed, said: str, into: Booking, token: int) -> None:
 
 
 def _doubt(one: Claimed, said: str, error: ProviderError | None, into: Booking) -> None:
-    at = into.now + max(timedelta(seconds=_first()), one.kind.settle if one.kind.settle else timedelta())
+    at = into.now + max(timedelta(seconds=_first()), one.kind.settle or timedelta())
     changes = _free(at) | {"unknown_since": into.now, "looks": 0, "last_error": said, "error_code": _code(error)}
     _step(into, one, "doubt", "unknown", changes, {"error_code": _code(error)})
 
@@ -283,7 +309,14 @@ def _back_off(one: Claimed, error: ProviderError, into: Booking) -> None:
 
 def _fail(one: Claimed, error: ProviderError | None, into: Booking) -> None:
     said = _said(error) if error else "failed"
-    _step(into, one, "fail", "failed", _free() | {"last_error": said, "error_code": _code(error)}, {"error_code": _code(error)})
+    _step(
+        into,
+        one,
+        "fail",
+        "failed",
+        _free() | {"last_error": said, "error_code": _code(error)},
+        {"error_code": _code(error)},
+    )
     _item(into, one, _code(error) or "failed", said)
 
 
@@ -294,12 +327,14 @@ def _remake(one: Claimed, error: ProviderError, into: Booking) -> None:
     if number > MAX_REMAKES or one.known is None:
         _fail(one, error, into)
         return
-    _step(into, one, "fail", "failed", _free() | {"error_code": "changed_meanwhile"}, {"error_code": "changed_meanwhile"})
-    _step(into, one, "supersede", "superseded", {}, {"reasons": [{"rule": "changed_meanwhile", "reason": _said(error)}]})
-    again = replace(
-        one.proposal(), target=f"{one.target.partition('#')[0]}#{number}", business_key=f"{base}#{number}"
+    _step(
+        into, one, "fail", "failed", _free() | {"error_code": "changed_meanwhile"}, {"error_code": "changed_meanwhile"}
     )
-    into.propose(again, one.known, Cause(one.event_id, one.correlation_id, one.automation))
+    _step(
+        into, one, "supersede", "superseded", {}, {"reasons": [{"rule": "changed_meanwhile", "reason": _said(error)}]}
+    )
+    again = replace(one.proposal(), target=f"{one.target.partition('#')[0]}#{number}", business_key=f"{base}#{number}")
+    into.propose(again, one.known, _cause(one))
 
 
 def note_health(exchanges: Iterable[Any], errors: Iterable[ProviderError]) -> None:
@@ -320,6 +355,8 @@ def note_health(exchanges: Iterable[Any], errors: Iterable[ProviderError]) -> No
 
 def _step(into: Booking, one: Claimed, verb: str, post: str, changes: dict[str, Any], row: dict[str, Any]) -> None:
     into.moves.append(book.step(one, verb, post, ACTOR, changes=changes, row=row))
+    if verb == "ask":
+        into.void.append(one.id)
     one.state, one.state_version = post, one.state_version + 1
 
 

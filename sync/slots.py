@@ -10,7 +10,7 @@ def take(token: int) -> int | None:
     """A free place, or None: then there are residents enough and this one is not needed."""
     rows = sets.run(
         """update sync_drainslot set token = %(token)b, host = %(host)b, seen_at = now()
-           where slot = (select slot from sync_drainslot where slot > 0 and (seen_at is null or
+           where slot = (select slot from sync_drainslot where slot > 0 and (token is null or
                          seen_at < now() - make_interval(secs => %(stale)b::float8))
                          order by slot limit 1 for update skip locked) returning slot""",
         {"token": token, "host": residents.host(), "stale": residents.SLOT_STALE_SECONDS},
@@ -22,7 +22,7 @@ def take_solo(token: int) -> bool:
     """The one place for running rows that were in flight in several crashes: one such run in the whole system."""
     rows = sets.run(
         """update sync_drainslot set token = %(token)b, host = %(host)b, seen_at = now()
-           where slot = 0 and (seen_at is null or seen_at < now() - make_interval(secs => %(stale)b::float8))
+           where slot = 0 and (token is null or seen_at < now() - make_interval(secs => %(stale)b::float8))
            returning slot""",
         {"token": token, "host": residents.host(), "stale": residents.SLOT_STALE_SECONDS},
     )
@@ -36,9 +36,9 @@ def show(token: int) -> None:
 
 def leave(token: int) -> None:
     """The place is free for the next one. The row keeps its last sign of life for the health page."""
-    sets.run("update sync_drainslot set token = null, seen_at = null where token = %(token)b", {"token": token})
+    sets.run("update sync_drainslot set token = null where token = %(token)b", {"token": token})
 
 
 def leave_solo(token: int) -> None:
     """The solo place is free."""
-    sets.run("update sync_drainslot set token = null, seen_at = null where token = %(token)b and slot = 0", {"token": token})
+    sets.run("update sync_drainslot set token = null where token = %(token)b and slot = 0", {"token": token})

@@ -28,7 +28,10 @@ def park_events() -> int:
     with transaction.atomic():
         parked = claim.sweep_events()
         items.open_items(
-            [items.for_event(one, "event", "An event whose handling killed its worker six times.", "crashed") for one in parked]
+            [
+                items.for_event(one, "event", "An event whose handling killed its worker six times.", "crashed")
+                for one in parked
+            ]
         )
     return len(parked)
 
@@ -52,7 +55,7 @@ def free_actions() -> int:
 
 
 def release_parked(limit: int = RELEASE_A_PASS) -> int:
-    """Actions held by a stop that is over are approved again, a few at a time, and judged on live facts when claimed."""
+    """Actions held by a stop that is over are approved again, a few at a time, and judged when claimed."""
     states = dict(StopSwitch.objects.values_list("scope", "state"))
     if states.get(stop.ALL) != "running":
         return 0
@@ -69,4 +72,3 @@ def release_parked(limit: int = RELEASE_A_PASS) -> int:
 
 def _why() -> dict[str, Any]:
     return {"reasons": [{"rule": "emergency_stop", "reason": "the stop is over; judged again before it is sent"}]}
-

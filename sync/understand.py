@@ -40,20 +40,20 @@ class Heard:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def hear(row: Sequence[Any]) -> Heard:
-    """Read one row of `ledger.claim.EVENTS`. What cannot be read by its contract is marked to be parked."""
+def hear(row: Sequence[Any], body: bytes | None) -> Heard:
+    """Read one row of `ledger.claim.EVENTS` and its body. What its contract cannot read is to be parked."""
     heard = Heard(
         id=row[0], source=row[1], type=row[4], kind=row[5], lane=row[11], origin_key=row[8], correlation_id=row[13],
         occurred_at=row[9], late=row[12], attempts=row[14],
     )  # fmt: skip
-    if row[18] is None:
+    if body is None:
         heard.park = "its body is gone"
         return heard
     if heard.kind in ("unknown", "informational"):
         heard.verdict = "ignored: unknown type" if heard.kind == "unknown" else "ignored: for information only"
         return heard
     try:
-        document = strictjson.loads(bytes(row[18])).document
+        document = strictjson.loads(body).document
     except BadBody as error:
         heard.park = f"body cannot be read: {error.reason}"
         return heard

@@ -31,12 +31,15 @@ class Automation(Stateful):
     version = models.PositiveIntegerField(default=1)
     owner_group = models.CharField(max_length=80)
     fallback_group = models.CharField(max_length=80)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     source = models.CharField(max_length=32)
     destination = models.CharField(max_length=120)
     stage_before_pause = models.CharField(max_length=16, blank=True)
     enabled_until = models.DateTimeField(null=True, blank=True)
     history = HistoricalRecords()
+    _change_reason: str  # where simple-history looks for the reason of a save
 
     class Meta:
         ordering = ["name"]

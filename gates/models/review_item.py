@@ -62,6 +62,7 @@ class ReviewItem(Stateful):
             ("approve_above_limit", "Can approve above the first limit"),
             ("reject_item", "Can reject"),
             ("retry_item", "Can retry failed actions and look up unknown ones"),
+            ("propose_action", "Can ask for an action"),
         ]
 
     def __str__(self) -> str:

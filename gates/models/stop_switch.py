@@ -29,6 +29,7 @@ class StopSwitch(Stateful):
     resume_reason = models.CharField(max_length=500, blank=True)
     resumed_at = models.DateTimeField(null=True)
     history = HistoricalRecords()
+    _change_reason: str  # where simple-history looks for the reason of a save
 
     class Meta:
         permissions = [

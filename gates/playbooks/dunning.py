@@ -11,7 +11,7 @@ from gates import memo as memos
 from gates.types import Facts, Proposal, Risk
 
 AUTOMATION = "dunning"
-EFFECTS = {"suspend": ("contract.suspend",), "downgrade": ("contract.downgrade",)}
+EFFECTS: dict[str, tuple[str, ...]] = {"suspend": ("contract.suspend",), "downgrade": ("contract.downgrade",)}
 EFFECTS["both"] = EFFECTS["suspend"] + EFFECTS["downgrade"]
 
 SUSPEND = Risk(irreversible=True, contract=True, customer_visible=True)
@@ -144,7 +144,9 @@ def withdraw_reason(facts: Facts, business_key: str, memo: Mapping[str, Any], ki
     return ""
 
 
-def after_applied(kind: str, business_key: str, params: Mapping[str, Any], memo: Mapping[str, Any]) -> tuple[Proposal, ...]:
+def after_applied(
+    kind: str, business_key: str, params: Mapping[str, Any], memo: Mapping[str, Any]
+) -> tuple[Proposal, ...]:
     """What follows a confirmed change: the ticket is marked; a suspension that was overtaken is to be undone."""
     invoice_id = str(params.get("invoice", ""))
     if not invoice_id or kind not in ("contract.suspend", "contract.downgrade", "contract.restore"):

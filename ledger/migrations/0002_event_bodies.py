@@ -49,7 +49,5 @@ create table ledger_eventbody_default partition of ledger_eventbody default;
 class Migration(migrations.Migration):
     dependencies = [("ledger", "0001_initial")]
     operations = [
-        migrations.RunSQL(
-            TABLE, "drop function meshline_make_partitions(integer); drop table ledger_eventbody"
-        )
+        migrations.RunSQL(TABLE, "drop function meshline_make_partitions(integer); drop table ledger_eventbody")
     ]

@@ -43,7 +43,9 @@ class Event(Stateful):
     verdict = models.CharField(max_length=300, blank=True)
     late = models.BooleanField(default=False)
     correlation_id = models.UUIDField(default=uuid.uuid4)
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, null=True, related_name="events")
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False
+    )
     available_at = models.DateTimeField(default=clock.now)
     attempts = models.SmallIntegerField(default=0)
     crashes = models.SmallIntegerField(default=0)
@@ -59,10 +61,14 @@ class Event(Stateful):
             models.UniqueConstraint(fields=["source", "account", "provider_event_id"], name="event_once"),
         ]
         indexes = [
-            models.Index(fields=["lane", "id"], name="event_lane_open", condition=models.Q(state__in=("received", "waiting", "processing"))
+            models.Index(
+                fields=["lane", "id"],
+                name="event_lane_open",
+                condition=models.Q(state__in=("received", "waiting", "processing")),
             ),
             models.Index(fields=["lease_until"], name="event_leased", condition=models.Q(state="processing")),
-            models.Index(fields=["available_at", "id"], name="event_ready", condition=models.Q(state__in=("received", "waiting"))
+            models.Index(
+                fields=["available_at", "id"], name="event_ready", condition=models.Q(state__in=("received", "waiting"))
             ),
             models.Index(fields=["id"], name="event_parked", condition=models.Q(state="parked")),
             models.Index(fields=["customer", "-id"], name="event_customer"),

@@ -12,7 +12,9 @@ class ExternalId(models.Model):
     """A link row: (system, kind, value) belongs to one customer, and to one of its contracts where it is finer."""
 
     system = models.CharField(max_length=32)
-    kind = models.CharField(max_length=32, help_text="What the id names there: customer, subscription, contract, ticket")
+    kind = models.CharField(
+        max_length=32, help_text="What the id names there: customer, subscription, contract, ticket"
+    )
     value = models.CharField(max_length=255)
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="links")
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT, null=True, blank=True, related_name="links")

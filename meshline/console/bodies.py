@@ -43,7 +43,11 @@ def read(raw: bytes, *, mask: bool) -> tuple[list[Node], str]:
         hide = hidden or (mask and name.lower() in PERSONAL)
         children = _children(value)
         if name:
-            nodes.append(Node(path, cells.plain(name, 80), min(depth, DEEPEST), _shown(value, children, mask, hide), _kind(value)))
+            nodes.append(
+                Node(
+                    path, cells.plain(name, 80), min(depth, DEEPEST), _shown(value, children, mask, hide), _kind(value)
+                )
+            )
         stack += [(f"{path}.{key}" if path else key, key, depth + 1, one, hide) for key, one in reversed(children)]
     return nodes, f"Only the first {MOST_NODES:,} members are shown." if stack else ""
 
@@ -64,7 +68,8 @@ def _kind(value: Any) -> str:
 
 def _shown(value: Any, children: list[tuple[str, Any]], mask: bool, hide: bool) -> str:
     if isinstance(value, list):
-        return f"{len(children)} {'members' if isinstance(value, Pairs) else 'entries'}"
+        word = "member" if isinstance(value, Pairs) else "entry"
+        return f"{len(children)} {word if len(children) == 1 else {'member': 'members', 'entry': 'entries'}[word]}"
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     text = str(value)
@@ -80,7 +85,7 @@ def differing(trees: list[list[Node]]) -> set[tuple[str, str]]:
     if len(trees) < 2:
         return set()
     seen = [{(node.path, node.value) for node in tree if node.kind != "group"} for tree in trees]
-    return set.union(*seen) - set.intersection(*seen)
+    return set().union(*seen) - seen[0].intersection(*seen[1:])
 
 
 def safe_text(raw: bytes, limit: int = 20_000) -> str:

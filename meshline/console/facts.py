@@ -1,5 +1,6 @@
 """Stored JSON as people read it: amounts in their currency, times in words, lists as tables. Everything is escaped."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,14 +16,37 @@ from ledger.words import from_identifier
 from meshline.console.page import Block
 
 BLOCKS = {
-    "billing": "Billing", "entitlement": "Entitlement", "support": "Support desk", "erp": "ERP",
-}  # fmt: skip
+    "billing": "Billing",
+    "entitlement": "Entitlement",
+    "support": "Support desk",
+    "erp": "ERP",
+}
 MONEY = ("amount", "amount_due", "amount_remaining", "amount_paid", "mrr", "total")
 LABELS = {
-    "mrr_minor": "Monthly revenue", "mrr": "Monthly revenue", "erp_status": "Status in the ERP", "id": "Id", "next_attempt_at": "Next payment try",
-    "attempt_count": "Payment tries", "fraud_flag": "Fraud warning", "open_disputes": "Open disputes",
-    "erp_record_id": "ERP record", "tenure_months": "Customer for",
-}  # fmt: skip
+    "mrr_minor": "Monthly revenue",
+    "mrr": "Monthly revenue",
+    "erp_status": "Status in the ERP",
+    "id": "Id",
+    "next_attempt_at": "Next payment try",
+    "attempt_count": "Payment tries",
+    "fraud_flag": "Fraud warning",
+    "open_disputes": "Open disputes",
+    "erp_record_id": "ERP record",
+    "tenure_months": "Customer for",
+    "number": "Invoice",
+    "amount_remaining": "Open",
+    "amount_due": "Amount",
+    "period_end": "Paid period ends",
+    "cancel_at_period_end": "Ends after this period",
+    "record": "Record",
+    "ticket": "Ticket",
+    "last_action": "Last changed by action",
+    "ends_at": "Contract ends",
+    "started_at": "Contract began",
+    "updated_at": "Changed",
+}
+PLAIN_WORD = re.compile(r"[a-z]+(_[a-z]+)*")
+SHORT = ("number", "status", "amount_remaining", "amount_due")
 OLDEST, NEWEST = 0, 4_102_444_800  # outside of these a number is no time of ours (1970 to 2100)
 MOST_ROWS = 12
 
@@ -51,6 +75,8 @@ def value(name: str, raw: Any, currency: str = "") -> Any:
         return inline(raw)
     if isinstance(raw, (list, tuple)):
         return format_html_join(", ", "{}", ((value("", one),) for one in raw[:MOST_ROWS])) or cells.dash()
+    if PLAIN_WORD.fullmatch(str(raw)) and name.endswith(("status", "state", "tier")):
+        return str(raw).replace("_", " ")
     return cells.theirs(raw, 300)
 
 
@@ -88,7 +114,8 @@ def _is_table(raw: Any) -> bool:
 
 def table(raw: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     """A list of objects as columns and rows."""
-    names = list(dict.fromkeys(name for one in raw[:MOST_ROWS] for name in one if name != "currency"))[:7]
+    known = list(dict.fromkeys(name for one in raw[:MOST_ROWS] for name in one if name != "currency"))
+    names = ([name for name in SHORT if name in known] if "number" in known else known)[:3]
     rows = [[value(name, one.get(name), str(one.get("currency") or "")) for name in names] for one in raw[:MOST_ROWS]]
     return [label(name) for name in names], rows
 
@@ -106,7 +133,9 @@ def context_blocks(record: ContextRecord | None) -> list[Block]:
         if not isinstance(raw, Mapping):
             continue
         made.append(
-            Block(BLOCKS.get(name) or from_identifier(name), pairs=pairs(raw, skip=("synced_at",)), note=age(raw))
+            Block(
+                BLOCKS.get(name) or from_identifier(name), pairs=pairs(raw, skip=("synced_at", "live")), note=age(raw)
+            )
         )
         for member, rows in raw.items():
             if _is_table(rows):
@@ -124,11 +153,14 @@ def age(block: Mapping[str, Any]) -> SafeString:
     """How old a block is; past its limit it says so in words and colour."""
     read = instant(block.get("synced_at"))
     if read is None:
-        return format_html('<span class="age is-stale">never read</span>')
+        return format_html('<span class="age is-stale">{}</span>', "never read")
     old = clock.now() - read
     stale = old > timedelta(seconds=settings.MESHLINE_CONTEXT_MAX_AGE_SECONDS)
     words = f"read {cells.length(old)} ago" + (", stale" if stale else "")
     return format_html(
         '<time class="age{}" datetime="{}" title="{}">{}</time>',
-        " is-stale" if stale else "", read.isoformat(), cells.utc(read), words,
-    )  # fmt: skip
+        " is-stale" if stale else "",
+        read.isoformat(),
+        cells.utc(read),
+        words,
+    )

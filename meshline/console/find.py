@@ -46,10 +46,15 @@ def view(site: Site, request: HttpRequest) -> HttpResponse:
 
 
 SEARCHED = (
-    "review items (RV-12)", "actions (id or its last 8 characters)", "events and their objects (evt_, in_, sub_, cus_, ticket)",
-    "ids linked to customers and contracts in every system", "external ids", "correlation ids", "e-mail addresses in full",
+    "review items (RV-12)",
+    "actions (id or its last 8 characters)",
+    "events and their objects (evt_, in_, sub_, cus_, ticket)",
+    "ids linked to customers and contracts in every system",
+    "external ids",
+    "correlation ids",
+    "e-mail addresses in full",
     "the beginning of customers' names",
-)  # fmt: skip
+)
 
 
 def search(request: HttpRequest, typed: str) -> list[Hit]:
@@ -87,7 +92,9 @@ def _actions(typed: str) -> Iterable[Hit]:
         recent = Action.objects.order_by("-id")[:RECENT]
         keys = [pk for pk in recent.values_list("pk", flat=True) if pk.hex.endswith(typed.lower())]
         rows = list(Action.objects.filter(pk__in=keys[:MOST]))
-    return [Hit("Actions", kind_words(one.kind), cells.tag(one.state, one.get_state_display()), _url(one)) for one in rows]
+    return [
+        Hit("Actions", kind_words(one.kind), cells.tag(one.state, one.get_state_display()), _url(one)) for one in rows
+    ]
 
 
 def _events(typed: str) -> Iterable[Hit]:
@@ -96,9 +103,14 @@ def _events(typed: str) -> Iterable[Hit]:
     rows += list(Event.objects.filter(source__in=settings.MESHLINE_PROVIDERS, provider_event_id=typed)[:MOST])
     rows += list(Event.objects.filter(object_id=typed).order_by("-id")[:MOST])
     return [
-        Hit(f"Events from {cells.system(one.source)}", event_words(one.kind), cells.moment(one.received_at, seconds=True), _url(one))
+        Hit(
+            f"Events from {cells.system(one.source)}",
+            event_words(one.kind),
+            cells.moment(one.received_at, seconds=True),
+            _url(one),
+        )
         for one in rows
-    ]  # fmt: skip
+    ]
 
 
 def _links(typed: str) -> Iterable[Hit]:
@@ -106,7 +118,11 @@ def _links(typed: str) -> Iterable[Hit]:
     for one in ExternalId.objects.filter(value=typed).select_related("customer", "contract")[:MOST]:
         owner: Model = one.contract or one.customer
         word = "Contract of " if one.contract else ""
-        hits.append(Hit(f"Known at {cells.system(one.system)}", cells.theirs(f"{word}{one.customer}", 80), one.kind, _url(owner)))
+        hits.append(
+            Hit(
+                f"Known at {cells.system(one.system)}", cells.theirs(f"{word}{one.customer}", 80), one.kind, _url(owner)
+            )
+        )
     return hits
 
 
@@ -116,13 +132,18 @@ def _customers(typed: str) -> Iterable[Hit]:
         rows += list(Customer.objects.filter(email=typed)[:MOST])
     elif not rows and len(typed) >= 2:
         rows += list(Customer.objects.filter(name__startswith=typed).order_by("name")[:MOST])
-        rows = rows or list(Customer.objects.filter(name__startswith=typed[:1].upper() + typed[1:]).order_by("name")[:MOST])
+        rows = rows or list(
+            Customer.objects.filter(name__startswith=typed[:1].upper() + typed[1:]).order_by("name")[:MOST]
+        )
     return [Hit("Customers", cells.theirs(one, 80), one.get_tier_display(), _url(one)) for one in rows]
 
 
 def _contracts(typed: str) -> Iterable[Hit]:
     rows = Contract.objects.filter(external_id=typed).select_related("customer")
-    return [Hit("Contracts", cells.theirs(f"Contract of {one.customer}", 80), one.get_state_display(), _url(one)) for one in rows]
+    return [
+        Hit("Contracts", cells.theirs(f"Contract of {one.customer}", 80), one.get_state_display(), _url(one))
+        for one in rows
+    ]
 
 
 def _ledger(typed: str) -> Iterable[Hit]:
@@ -142,7 +163,11 @@ def as_uuid(typed: str) -> uuid.UUID | None:
 
 
 LOOKS: tuple[tuple[str, Callable[[str], Iterable[Hit]]], ...] = (
-    ("gates.view_reviewitem", _items), ("ledger.view_action", _actions), ("ledger.view_event", _events),
-    ("ledger.view_customer", _links), ("ledger.view_customer", _customers), ("ledger.view_contract", _contracts),
+    ("gates.view_reviewitem", _items),
+    ("ledger.view_action", _actions),
+    ("ledger.view_event", _events),
+    ("ledger.view_customer", _links),
+    ("ledger.view_customer", _customers),
+    ("ledger.view_contract", _contracts),
     ("ledger.view_ledgerrow", _ledger),
-)  # fmt: skip
+)

@@ -9,7 +9,7 @@ from django.db.models import Count, Max, Min, Q
 from django.http import HttpRequest
 from django.urls import reverse
 
-from gates.admin import ORDER
+from gates.cells import ORDER
 from gates.models import ReviewItem
 from ledger import cells, clock
 from ledger.models import Action, Event
@@ -31,6 +31,7 @@ class Card:
     formula: str
     tone: str = ""
     about_url: str = ""
+    about_tone: str = ""
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
@@ -60,43 +61,72 @@ def queue_cards() -> list[Card]:
     now, queue = clock.now(), reverse("admin:gates_reviewitem_changelist")
     active = ReviewItem.objects.exclude(state="resolved")
     seen = active.aggregate(
-        all=Count("id"), oldest=Min("created_at"), late=Count("id", filter=Q(due_at__lt=now)),
+        all=Count("id"),
+        oldest=Min("created_at"),
+        late=Count("id", filter=Q(due_at__lt=now)),
         soon=Count("id", filter=Q(due_at__gte=now, due_at__lt=now + timedelta(hours=1))),
-    )  # fmt: skip
+    )
     oldest = f"oldest {cells.length(now - seen['oldest'])}" if seen["oldest"] else "nobody waits for you"
     return [
         Card("Waiting for a person", seen["all"], queue, oldest, "review items that are not resolved"),
         Card(
-            "Late", seen["late"], f"{queue}?due=late", f"{seen['soon']} more due within 1 h" if seen["soon"] else "none due within 1 h",
-            "review items past their due time", "red" if seen["late"] else "", f"{queue}?due=hour" if seen["soon"] else "",
+            "Late",
+            seen["late"],
+            f"{queue}?due=late",
+            f"{seen['soon']} more due within 1 h" if seen["soon"] else "none due within 1 h",
+            "review items past their due time",
+            "red" if seen["late"] else "",
+            f"{queue}?due=hour" if seen["soon"] else "",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def action_cards() -> list[Card]:
     """What is in doubt, and what waits for time or for the stop."""
     now = clock.now()
-    rows = Action.objects.filter(state__in=IN_DOUBT).order_by().values("state").annotate(n=Count("id"), next=Min("available_at"), since=Min("unknown_since"))
-    seen = {row["state"]: row for row in rows}
-    count = {state: seen.get(state, {}).get("n", 0) for state in IN_DOUBT}
-    unknown = seen.get("unknown", {}).get("since")
-    due = seen.get("held", {}).get("next")
-    of = lambda state: parts.list_of("ledger_action", state=state)  # noqa: E731
+    rows = (
+        Action.objects.filter(state__in=IN_DOUBT)
+        .order_by()
+        .values("state")
+        .annotate(n=Count("id"), next=Min("available_at"), since=Min("unknown_since"))
+    )
+    seen: dict[str, Any] = {row["state"]: row for row in rows}
+    nothing = {"n": 0, "next": None, "since": None}
+    count = {state: seen.get(state, nothing)["n"] for state in IN_DOUBT}
+    unknown, due = seen.get("unknown", nothing)["since"], seen.get("held", nothing)["next"]
     return [
         Card(
-            "Failed", count["failed"], of("failed"),
+            "Failed",
+            count["failed"],
+            _actions("failed"),
             f"{count['unknown']} unknown" + (f", since {cells.length(now - unknown)}" if unknown else ""),
-            "actions the provider refused; unknown ones were sent and their answer was lost", "red" if count["failed"] else "", of("unknown"),
+            "actions the provider refused; unknown ones were sent and their answer was lost",
+            "red" if count["failed"] else "",
+            _actions("unknown"),
+            "amber" if count["unknown"] else "",
         ),
         Card(
-            "Held for time", count["held"], of("held"), f"next {'in ' + cells.length(due - now) if due > now else 'now'}" if due else "none planned",
+            "Held for time",
+            count["held"],
+            _actions("held"),
+            f"next {'in ' + cells.length(due - now) if due > now else 'now'}" if due else "none planned",
             "actions that wait until a safety window is over",
         ),
         Card(
-            "On their way", count["approved"] + count["sending"], of("approved"), f"{count['parked']} held by the stop" if count["parked"] else "none held by the stop",
-            "actions approved or being sent; confirmed ones are not counted", "red" if count["parked"] else "", of("parked") if count["parked"] else "",
+            "On their way",
+            count["approved"] + count["sending"],
+            _actions("approved"),
+            f"{count['parked']} held by the stop" if count["parked"] else "none held by the stop",
+            "actions approved or being sent; confirmed ones are not counted",
+            "",
+            _actions("parked") if count["parked"] else "",
+            "red" if count["parked"] else "",
         ),
-    ]  # fmt: skip
+    ]
+
+
+def _actions(state: str) -> str:
+    return parts.list_of("ledger_action", state=state)
 
 
 def event_cards() -> list[Card]:
@@ -107,11 +137,18 @@ def event_cards() -> list[Card]:
     old = waiting["oldest"] and now - waiting["oldest"] > timedelta(minutes=5)
     return [
         Card(
-            "Events to handle", waiting["n"], parts.list_of("ledger_event", state="received"),
-            f"{parked} only a person can read" if parked else (f"oldest {cells.length(now - waiting['oldest'])}" if waiting["n"] else "all handled"),
-            "events received and not finished", "amber" if old or parked else "", parts.list_of("ledger_event", state="parked") if parked else "",
+            "Events to handle",
+            waiting["n"],
+            parts.list_of("ledger_event", state="received"),
+            f"{parked} only a person can read"
+            if parked
+            else (f"oldest {cells.length(now - waiting['oldest'])}" if waiting["n"] else "all handled"),
+            "events received and not finished",
+            "amber" if old else "",
+            parts.list_of("ledger_event", state="parked") if parked else "",
+            "amber" if parked else "",
         )
-    ]  # fmt: skip
+    ]
 
 
 def systems() -> list[dict[str, Any]]:
@@ -123,12 +160,21 @@ def systems() -> list[dict[str, Any]]:
         opened = state is not None and state.breaker == ProviderState.Breaker.OPEN
         made.append(
             {
-                "name": cells.system(name), "state": state, "test": test, "open": opened,
-                "tag": cells.tag("failed", "Paused") if opened else (cells.tag("running", "Working") if state and state.last_success_at else cells.tag("", "Not used yet")),
+                "name": cells.system(name),
+                "state": state,
+                "test": test,
+                "open": opened,
+                "tag": cells.tag("failed", "Paused")
+                if opened
+                else (
+                    cells.tag("running", "Working")
+                    if state and state.last_success_at
+                    else cells.tag("", "Not used yet")
+                ),
                 "detail": cells.ago(state.probe_at if opened else state.last_success_at) if state else "",
                 "word": "next try" if opened else "last answer",
             }
-        )  # fmt: skip
+        )
     return made
 
 
@@ -137,19 +183,50 @@ def worker_line(visible: bool) -> dict[str, Any]:
     slots = list(DrainSlot.objects.all())
     last, run = workers.newest(slots), JobRun.objects.aggregate(at=Max("started_at"))["at"]
     return {
-        "tag": workers.tag(slots), "silent": workers.silent(slots), "seen": cells.ago(last.seen_at) if last else "never", "visible": visible,
+        "tag": workers.tag(slots),
+        "silent": workers.silent(slots),
+        "seen": cells.ago(last.seen_at) if last else "never",
+        "visible": visible,
         "job": cells.ago(run) if run else "never",
-    }  # fmt: skip
+    }
 
 
 def set_up(shown: dict[str, Any]) -> list[dict[str, Any]]:
     """What to do on a new installation, each with its state."""
-    secrets = [(name, bool(settings.MESHLINE_SECRETS.get(str(one["webhook_secrets"])))) for name, one in settings.MESHLINE_PROVIDERS.items()]
+    secrets = [
+        (name, bool(settings.MESHLINE_SECRETS.get(str(one["webhook_secrets"]))))
+        for name, one in settings.MESHLINE_PROVIDERS.items()
+    ]
     missing = ", ".join(cells.system(name) for name, there in secrets if not there)
     return [
-        {"done": not missing, "text": "Set the signing secrets of the webhooks", "detail": f"missing: {missing}" if missing else "every source has one", "url": ""},
-        {"done": not shown["workers"]["silent"], "text": "Start the workers", "detail": "manage.py serve, or manage.py runjobs", "url": reverse("admin:workers")},
-        {"done": False, "text": "Send the first webhook", "detail": "from the provider's own page, to /webhooks/<source>/", "url": reverse("admin:sync_refusal_changelist")},
-        {"done": False, "text": "Choose how far each automation is trusted", "detail": "they begin in shadow and send nothing", "url": reverse("admin:gates_automation_changelist")},
-        {"done": False, "text": "Press the emergency stop once", "detail": "on a quiet day, and resume with a second person", "url": reverse("admin:stop")},
-    ]  # fmt: skip
+        {
+            "done": not missing,
+            "text": "Set the signing secrets of the webhooks",
+            "detail": f"missing: {missing}" if missing else "every source has one",
+            "url": "",
+        },
+        {
+            "done": not shown["workers"]["silent"],
+            "text": "Start the workers",
+            "detail": "manage.py serve, or manage.py runjobs",
+            "url": reverse("admin:workers"),
+        },
+        {
+            "done": False,
+            "text": "Send the first webhook",
+            "detail": "from the provider's own page, to /webhooks/<source>/",
+            "url": reverse("admin:sync_refusal_changelist"),
+        },
+        {
+            "done": False,
+            "text": "Choose how far each automation is trusted",
+            "detail": "they begin in shadow and send nothing",
+            "url": reverse("admin:gates_automation_changelist"),
+        },
+        {
+            "done": False,
+            "text": "Press the emergency stop once",
+            "detail": "on a quiet day, and resume with a second person",
+            "url": reverse("admin:stop"),
+        },
+    ]

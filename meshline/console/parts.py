@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from gates.admin import item_tag
+from gates.cells import item_tag
 from gates.models import ReviewItem
 from ledger import cells
 from ledger.models import Action, Contract, Customer, Event, ExternalId, LedgerRow
@@ -26,7 +26,7 @@ from ledger.words import (
 )
 from meshline.console import facts
 from meshline.console.page import Block
-from sync.admin import answer_tag
+from sync.cells import answer_tag
 from sync.models import Attempt
 
 MOST = 20
@@ -62,31 +62,41 @@ def door(link: ExternalId) -> SafeString:
 
 
 def links(rows: Sequence[ExternalId]) -> Block:
-    """Where else somebody is known."""
+    """Where else somebody is known, and since when."""
     return Block(
-        "Known as", columns=("System", "What", "Id there", "Linked"),
-        rows=[
-            (cells.system(one.system), from_identifier(one.kind), door(one), cells.moment(one.linked_at)) for one in rows
+        "Known as",
+        pairs=[
+            (
+                f"{cells.system(one.system)} {one.kind}",
+                format_html('{} <span class="quiet">{}</span>', cells.code(one.value), cells.ago(one.linked_at)),
+            )
+            for one in rows
         ],
         empty="Not linked to any system yet.",
-    )  # fmt: skip
+    )
 
 
 def preview(action: Action, title: str) -> Block:
     """System, field, now and after, before anything is done; the exact request one click below."""
     rows = [
         (
-            cells.system(str(_first(row, "system", "provider"))), field_words(str(_first(row, "field", "name"))),
+            cells.system(str(_first(row, "system", "provider"))),
+            field_words(str(_first(row, "field", "name"))),
             facts.value(str(_first(row, "field", "name")), _first(row, "now", "before", "prior")),
             facts.value(str(_first(row, "field", "name")), _first(row, "after", "new", "then")),
         )
-        for row in action.preview if isinstance(row, Mapping)
-    ]  # fmt: skip
+        for row in action.preview
+        if isinstance(row, Mapping)
+    ]
     changed = [row for row in rows if str(row[2]) != str(row[3])]
     data = {
-        "rows": changed, "same": len(rows) - len(changed), "key": action.key, "hash": action.preview_hash[:8],
-        "request": frozen(action), "irreversible": action.irreversible,
-    }  # fmt: skip
+        "rows": changed,
+        "same": len(rows) - len(changed),
+        "key": action.key,
+        "hash": action.preview_hash[:8],
+        "request": frozen(action),
+        "irreversible": action.irreversible,
+    }
     return Block(title, template="console/preview.html", data=data, wide=True)
 
 
@@ -108,8 +118,9 @@ def frozen(action: Action) -> dict[str, Any] | None:
     return {
         "line": cells.plain(f"{stored.get('method', '')} {stored.get('path', '')}", 1200),
         "system": cells.system(str(stored.get("provider", ""))),
-        "headers": cells.plain(headers, 4000), "body": laid_out(str(stored.get("body", ""))),
-    }  # fmt: skip
+        "headers": cells.plain(headers, 4000),
+        "body": laid_out(str(stored.get("body", ""))),
+    }
 
 
 def laid_out(body: str) -> str:
@@ -130,17 +141,21 @@ def answers(action: Action) -> Block:
         key=lambda one: rank.get(str(one.get("verdict")), 9),
     )
     return Block(
-        "Rules and gates", columns=("Rule", "Answer", "Reason", "Until"),
+        "Rules and gates",
+        columns=("Rule", "Answer", "Reason", "Until"),
         rows=[
             (
                 f"{rule_words(str(one.get('rule', '')))} v{one.get('version', 1)}",
                 cells.tag(str(one.get("verdict")), RESULTS.get(str(one.get("verdict")), str(one.get("verdict")))),
-                cells.theirs(one.get("reason") or "", 300), facts.value("until", one.get("until")),
+                cells.theirs(one.get("reason") or "", 300),
+                facts.value("until", one.get("until")),
             )
             for one in given
         ],
-        empty="No rule has judged this yet.", note=f"{len(given)} asked" if given else "", wide=True,
-    )  # fmt: skip
+        empty="No rule has judged this yet.",
+        note=f"{len(given)} asked" if given else "",
+        wide=True,
+    )
 
 
 RESULTS = {
@@ -156,17 +171,25 @@ def ledger_rows(rows: Sequence[LedgerRow], more: str, empty: str, names: Mapping
     """Ledger rows, oldest first: the story."""
     known = actor_names(row.actor for row in rows) if names is None else names
     return Block(
-        "Ledger rows", columns=("Row", "Time", "Decision", "By", "Before → after", "Outcome"),
+        "Ledger rows",
+        columns=("Row", "Time", "Decision", "By", "Before → after", "Outcome"),
         rows=[
             (
-                page_of(row, f"#{row.pk}"), cells.moment(row.recorded_at, seconds=True), decision_words(row.decision),
-                cells.theirs(known.get(row.actor, row.actor), 40), step(row),
-                cells.theirs(", ".join(filter(None, (state_words(row.outcome) if row.outcome else "", row.error_code))), 80),
+                page_of(row, f"#{row.pk}"),
+                cells.moment(row.recorded_at, seconds=True),
+                decision_words(row.decision),
+                cells.theirs(known.get(row.actor, row.actor), 40),
+                step(row),
+                cells.theirs(
+                    ", ".join(filter(None, (state_words(row.outcome) if row.outcome else "", row.error_code))), 80
+                ),
             )
             for row in rows
         ],
-        empty=empty, more=("All of them in the ledger", more), wide=True,
-    )  # fmt: skip
+        empty=empty,
+        more=("All of them in the ledger", more),
+        wide=True,
+    )
 
 
 def step(row: LedgerRow) -> SafeString:
@@ -180,72 +203,100 @@ def step(row: LedgerRow) -> SafeString:
 def attempts(rows: Sequence[Attempt], more: str) -> Block:
     """Exchanges with providers."""
     return Block(
-        "Attempts", columns=("Began", "System", "Request", "Answer", "Took"),
+        "Attempts",
+        columns=("Began", "System", "Request", "Answer", "Took"),
         rows=[
             (
-                page_of(one, cells.moment(one.began_at, seconds=True)), cells.system(one.provider),
-                format_html("<code>{} {}</code>", one.method, cells.plain(one.path, 60)), answer_tag(one), f"{one.ms:,} ms",
+                page_of(one, cells.moment(one.began_at, seconds=True)),
+                cells.system(one.provider),
+                format_html('<code class="path">{} {}</code>', one.method, cells.plain(one.path, 60)),
+                answer_tag(one),
+                f"{one.ms:,} ms",
             )
             for one in rows
         ],
-        empty="Nothing was sent.", more=("All attempts", more), wide=True,
-    )  # fmt: skip
+        empty="Nothing was sent.",
+        more=("All attempts", more),
+        wide=True,
+    )
 
 
 def actions(rows: Sequence[Action], title: str, empty: str, more: str = "") -> Block:
     """Actions as a table."""
     return Block(
-        title, columns=("What", "State", "Because", "Not before", "Proposed"),
+        title,
+        columns=("What", "State", "Because", "Not before", "Proposed"),
         rows=[
             (
-                page_of(one, kind_words(one.kind)), cells.tag(one.state, one.get_state_display()),
-                cells.theirs(one.because, 80), cells.ago(one.available_at) if one.state == "held" else cells.dash(),
+                page_of(one, kind_words(one.kind)),
+                cells.tag(one.state, one.get_state_display()),
+                cells.theirs(one.because, 80),
+                cells.ago(one.available_at) if one.state == "held" else cells.dash(),
                 cells.moment(one.created_at),
             )
             for one in rows
         ],
-        empty=empty, more=("All actions", more) if more else None, wide=True,
-    )  # fmt: skip
+        empty=empty,
+        more=("All actions", more) if more else None,
+        wide=True,
+    )
 
 
 def items(rows: Iterable[ReviewItem], title: str = "Waiting for a person") -> Block:
     """Review items as a table."""
     return Block(
-        title, columns=("Item", "State", "What", "Due"),
+        title,
+        columns=("Item", "State", "What", "Due"),
         rows=[
-            (page_of(one), item_tag(one), cells.theirs(one.sentence, 120), cells.due(one.due_at, over=one.state == "resolved"))
+            (
+                page_of(one),
+                item_tag(one),
+                cells.theirs(one.sentence, 120),
+                cells.due(one.due_at, over=one.state == "resolved"),
+            )
             for one in rows
         ],
-        empty="Nothing about this waits for a person.", wide=True,
-    )  # fmt: skip
+        empty="Nothing about this waits for a person.",
+        wide=True,
+    )
 
 
 def events(rows: Sequence[Event], more: str, empty: str) -> Block:
     """Events as a table."""
     return Block(
-        "Events", columns=("Received", "Source", "What happened", "State", "Verdict"),
+        "Events",
+        columns=("Received", "Source", "What happened", "State", "Verdict"),
         rows=[
             (
-                page_of(one, cells.moment(one.received_at, seconds=True)), cells.system(one.source), event_words(one.kind),
+                page_of(one, cells.moment(one.received_at, seconds=True)),
+                cells.system(one.source),
+                event_words(one.kind),
                 cells.tag(one.state, one.get_state_display()),
                 cells.theirs(verdict_words(one.verdict), 100) if one.verdict else cells.dash(),
             )
             for one in rows
         ],
-        empty=empty, more=("All events", more), wide=True,
-    )  # fmt: skip
+        empty=empty,
+        more=("All events", more),
+        wide=True,
+    )
 
 
 def contracts(rows: Sequence[Contract]) -> Block:
     """Contracts as a table."""
     return Block(
-        "Contracts", columns=("Contract", "State", "Plan", "Price of a period", "Ends"),
+        "Contracts",
+        columns=("Contract", "State", "Plan", "Price of a period", "Ends"),
         rows=[
             (
-                page_of(one, cells.code(one.external_id, keep=12)), cells.tag(one.state, one.get_state_display()),
-                cells.theirs(one.plan) if one.plan else cells.dash(), cells.amount(one.amount_minor, one.currency), cells.moment(one.ends_at),
+                page_of(one, cells.code(one.external_id, keep=12)),
+                cells.tag(one.state, one.get_state_display()),
+                cells.theirs(one.plan) if one.plan else cells.dash(),
+                cells.amount(one.amount_minor, one.currency),
+                cells.moment(one.ends_at),
             )
             for one in rows
         ],
-        empty="No contract is known.", wide=True,
-    )  # fmt: skip
+        empty="No contract is known.",
+        wide=True,
+    )

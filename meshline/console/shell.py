@@ -1,4 +1,4 @@
-"""What every page carries: navigation by work, the environment tag, the stop banner, the counts that call for action."""
+"""What every page carries: navigation by work, the environment tag, the stop banner and the counts."""
 
 from dataclasses import dataclass
 from typing import Any

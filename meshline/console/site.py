@@ -32,7 +32,7 @@ class ConsoleSite(admin.AdminSite):
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Take no page of a library that lets people edit jobs or schedules."""
-        wanted = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
+        wanted: list[Any] = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
         ours = [model for model in wanted if model._meta.app_label not in FOREIGN]
         super().register(ours, admin_class, **options)
 
@@ -47,7 +47,7 @@ class ConsoleSite(admin.AdminSite):
 
         return path(route, self.admin_view(on_site), name=name)
 
-    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Sign-in, CSRF and no caching as ever, and the stop said in a header of every answer."""
         guarded = super().admin_view(view, cacheable)
 
@@ -64,13 +64,11 @@ class ConsoleSite(admin.AdminSite):
         """Django's own plus the shell."""
         return {**super().each_context(request), **shell.context(request)}
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Home."""
         return self.draw(request, "console/home.html", {"title": "Home", **home.context(request)})
 
-    def app_index(
-        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None) -> Any:
         """Nobody works by app: Home is the index."""
         return HttpResponseRedirect(reverse("admin:index"))
 
@@ -78,7 +76,7 @@ class ConsoleSite(admin.AdminSite):
         self, request: HttpRequest, template: str, context: dict[str, Any], status: int | None = None
     ) -> TemplateResponse:
         """A page of ours inside the shell."""
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         return TemplateResponse(request, template, {**self.each_context(request), **context}, status=status)
 
     def show(

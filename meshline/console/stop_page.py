@@ -16,7 +16,14 @@ from ledger.words import decision_words
 from meshline.console import parts, shell
 from meshline.console.page import Block, Site
 
-REASONS = ("Wrong changes at customers", "Doubled actions", "A provider misbehaves", "Suspicious activity", "Planned work", "Drill")
+REASONS = (
+    "Wrong changes at customers",
+    "Doubled actions",
+    "A provider misbehaves",
+    "Suspicious activity",
+    "Planned work",
+    "Drill",
+)
 RESUME_WORD = "RESUME"
 
 
@@ -31,11 +38,17 @@ def context(request: HttpRequest) -> dict[str, Any]:
     asked = request.GET.get("scope", "")
     scopes = scope_choices()
     return {
-        "title": "Emergency stop", "scopes": scopes, "chosen": asked if asked in dict(scopes) else stop.ALL,
-        "reasons": REASONS, "resume_word": RESUME_WORD, "may_stop": request.user.has_perm("gates.engage_stop"),
-        "may_resume": request.user.has_perm("gates.resume_stop"), "halts": [halt(one, request) for one in state.halted],
-        "history": history(), "held_url": parts.list_of("ledger_action", state="parked"),
-    }  # fmt: skip
+        "title": "Emergency stop",
+        "scopes": scopes,
+        "chosen": asked if asked in dict(scopes) else stop.ALL,
+        "reasons": REASONS,
+        "resume_word": RESUME_WORD,
+        "may_stop": request.user.has_perm("gates.engage_stop"),
+        "may_resume": request.user.has_perm("gates.resume_stop"),
+        "halts": [halt(one, request) for one in state.halted],
+        "history": history(),
+        "held_url": parts.list_of("ledger_action", state="parked"),
+    }
 
 
 def scope_choices() -> list[tuple[str, str]]:
@@ -61,17 +74,21 @@ def history() -> Block:
     rows = list(LedgerRow.objects.filter(subject_kind="stop").order_by("-id")[:20])
     names = actor_names(row.actor for row in rows)
     return Block(
-        "History", columns=("When", "What", "Scope", "Who", "Reason"),
+        "History",
+        columns=("When", "What", "Scope", "Who", "Reason"),
         rows=[
             (
-                page_of(row, cells.moment(row.recorded_at, seconds=True)), decision_words(row.decision) + (" (refused)" if row.outcome == "refused" else ""),
-                shell.scope_words(row.subject_id), cells.theirs(names.get(row.actor, row.actor), 40),
+                page_of(row, cells.moment(row.recorded_at, seconds=True)),
+                decision_words(row.decision) + (" (refused)" if row.outcome == "refused" else ""),
+                shell.scope_words(row.subject_id),
+                cells.theirs(names.get(row.actor, row.actor), 40),
                 cells.theirs(next((str(one.get("reason")) for one in row.reasons if isinstance(one, dict)), ""), 160),
             )
             for row in rows
         ],
-        empty="Never stopped. Press it once on a quiet day, so that everybody has seen it work.", wide=True,
-    )  # fmt: skip
+        empty="Never stopped. Press it once on a quiet day, so that everybody has seen it work.",
+        wide=True,
+    )
 
 
 def act(site: Site, request: HttpRequest, verb: str) -> HttpResponse:
@@ -84,7 +101,12 @@ def act(site: Site, request: HttpRequest, verb: str) -> HttpResponse:
     try:
         said = _call(verb, scope, request)
     except stop.Refused as refusal:
-        shown = {**context(request), "refusal": refusal, "refused_verb": verb, "typed": request.POST.get("reason", "")[:500]}
+        shown = {
+            **context(request),
+            "refusal": refusal,
+            "refused_verb": verb,
+            "typed": request.POST.get("reason", "")[:500],
+        }
         return site.draw(request, "console/stop.html", shown, refusal.status)
     messages.success(request, said)
     return HttpResponseRedirect(reverse("admin:stop"))

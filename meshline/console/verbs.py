@@ -53,7 +53,12 @@ def refused(site: Site, request: HttpRequest, record: Any, refusal: Refused, ver
     """The page again, with what was refused and why on top, and the words the person had typed kept."""
     if record is None:
         raise Http404(refusal.message)
-    shown = {"refusal": refusal, "refused_verb": verb, "typed": request.POST.get("reason", "")[:500], "typed_text": request.POST.get("text", "")}
+    shown = {
+        "refusal": refusal,
+        "refused_verb": verb,
+        "typed": request.POST.get("reason", "")[:500],
+        "typed_text": request.POST.get("text", ""),
+    }
     return site.show(request, record, status=refusal.status, **shown)
 
 
@@ -77,7 +82,9 @@ def replay(site: Site, request: HttpRequest, event_id: int) -> HttpResponse:
         review.replay(event_id, by=request.user, reason=request.POST.get("reason", ""))  # type: ignore[arg-type]
     except Refused as refusal:
         return refused(site, request, Event.objects.filter(pk=event_id).first(), refusal, "replay")
-    messages.success(request, "The event will be judged again in a moment. The same keys hold, so nothing is done twice.")
+    messages.success(
+        request, "The event will be judged again in a moment. The same keys hold, so nothing is done twice."
+    )
     return HttpResponseRedirect(here)
 
 
@@ -95,11 +102,19 @@ def _reason(request: HttpRequest) -> str:
 CALLS: dict[str, Callable[[int, Any], Any]] = {
     "claim": lambda key, request: review.claim(key, by=request.user),
     "release": lambda key, request: review.release(key, by=request.user),
-    "comment": lambda key, request: review.comment(key, by=request.user, text=request.POST.get("text", "").replace("\x00", "")),
-    "approve": lambda key, request: review.approve(
-        key, by=request.user, reason=_reason(request), version=_number(request), preview_hash=request.POST.get("preview_hash", "")
+    "comment": lambda key, request: review.comment(
+        key, by=request.user, text=request.POST.get("text", "").replace("\x00", "")
     ),
-    "reject": lambda key, request: review.reject(key, by=request.user, reason=_reason(request), version=_number(request)),
+    "approve": lambda key, request: review.approve(
+        key,
+        by=request.user,
+        reason=_reason(request),
+        version=_number(request),
+        preview_hash=request.POST.get("preview_hash", ""),
+    ),
+    "reject": lambda key, request: review.reject(
+        key, by=request.user, reason=_reason(request), version=_number(request)
+    ),
     "retry": lambda key, request: review.retry(key, by=request.user, reason=_reason(request), version=_number(request)),
     "check": lambda key, request: review.check(key, by=request.user, version=_number(request)),
 }

@@ -21,27 +21,44 @@ def view(site: Site, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     slots, runs = list(DrainSlot.objects.all()), list(JobRun.objects.all()[:25])
     page = Page(
-        title="Workers", sentence=sentence(slots), tag=tag(slots),
+        title="Workers",
+        sentence=sentence(slots),
+        tag=tag(slots),
         main=[
             Block(
-                "Slots", columns=("Slot", "Held by", "Last sign of life"),
-                rows=[(f"{one.slot}" + (" (solo)" if one.slot == 0 else ""), cells.theirs(one.host) if one.host else cells.dash(), cells.ago(one.seen_at)) for one in slots],
-                empty="No worker ever started here. Start one with: manage.py runjobs", wide=True,
-            ),
-            Block(
-                "Last job runs", columns=("Job", "Planned for", "Took", "Result"),
+                "Slots",
+                columns=("Slot", "Held by", "Last sign of life"),
                 rows=[
                     (
-                        page_of(one, from_identifier(one.job)), cells.moment(one.planned_at),
-                        cells.length(one.finished_at - one.started_at) if one.finished_at else cells.tag("waiting", "Running"),
+                        f"{one.slot}" + (" (solo)" if one.slot == 0 else ""),
+                        cells.theirs(one.host) if one.host else cells.dash(),
+                        cells.ago(one.seen_at),
+                    )
+                    for one in slots
+                ],
+                empty="No worker ever started here. Start one with: manage.py runjobs",
+                wide=True,
+            ),
+            Block(
+                "Last job runs",
+                columns=("Job", "Planned for", "Took", "Result"),
+                rows=[
+                    (
+                        page_of(one, from_identifier(one.job)),
+                        cells.moment(one.planned_at),
+                        cells.length(one.finished_at - one.started_at)
+                        if one.finished_at
+                        else cells.tag("waiting", "Running"),
                         cells.theirs(one.outcome, 140) if one.outcome else cells.dash(),
                     )
                     for one in runs
                 ],
-                empty="No scheduled job has run yet.", more=("All job runs", reverse("admin:sync_jobrun_changelist")), wide=True,
+                empty="No scheduled job has run yet.",
+                more=("All job runs", reverse("admin:sync_jobrun_changelist")),
+                wide=True,
             ),
         ],
-    )  # fmt: skip
+    )
     return site.draw(request, "console/record.html", {"title": page.title, "page": page})
 
 
@@ -60,7 +77,10 @@ def silent(slots: list[DrainSlot]) -> bool:
 def sentence(slots: list[DrainSlot]) -> str:
     """What that means."""
     if silent(slots):
-        return "No worker has shown life in the last minute. Deliveries are still received and stored; nothing is handled until a worker runs."
+        return (
+            "No worker has shown life in the last minute. Deliveries are still received and stored; "
+            "nothing is handled until a worker runs."
+        )
     return "Workers are running."
 
 

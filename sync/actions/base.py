@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gates.types import Facts, Risk
-from sync.providers.base import Guard
+from sync.actions.params import Fields
 from sync.facts import Known
+from sync.providers.base import Guard
 from sync.wiretypes import Exchange, FrozenRequest
 
 
@@ -63,7 +64,7 @@ class ActionKind(ABC):
     `inverse` names the kind that undoes it and `runbook` the page that says how; a change of a contract without both
     is refused at start. A write whose answer was lost is looked up before it is repeated, always; `settle` is how long
     it may still come through before "not there" is believed. With `remake_on_conflict` a request that can no longer
-    succeed because its target changed is made anew as another action.
+    succeed because its target changed is made anew as another action. `asks_for` is what a person may fill in.
     """
 
     name: str
@@ -75,6 +76,16 @@ class ActionKind(ABC):
     runbook: str = ""
     settle: timedelta = timedelta()
     remake_on_conflict = False
+    asks_for: Fields = {}
+
+    def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
+        """Why this cannot be asked for as things stand, as a clause; empty when it can."""
+        return ""
+
+    def business_key(self, known: Known, params: Mapping[str, Any]) -> str:
+        """What it is about when a person asks for it: the same again while it is open is a duplicate."""
+        invoice = params.get("invoice")
+        return f"invoice:{invoice}" if invoice else f"contract:{known.refs.contract_external_id}"
 
     @abstractmethod
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:

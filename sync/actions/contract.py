@@ -14,12 +14,15 @@ from gates.playbooks import dunning
 from gates.types import Facts
 from sync import providers
 from sync.actions.base import Accepted, ActionKind, Confirmation, NotDone, Preview, Work
-from sync.providers.base import Guard
+from sync.actions.params import Text
 from sync.errors import PermanentError, UnconfirmedError
+from sync.facts import Known
+from sync.providers.base import Guard
 from sync.providers.netsuite import JobDone, JobPending, NetSuite, job_path, location_id
 from sync.wiretypes import FrozenRequest
 
 SUSPENDED, ACTIVE = "suspended", "active"
+INVOICE = Text(64, is_required=False, pattern=r"[A-Za-z0-9_-]+")
 
 
 def erp() -> NetSuite:
@@ -40,6 +43,12 @@ class ContractChange(ActionKind):
         """A write whose answer was lost may still be committing: wait for the slowest known one first."""
         return timedelta(seconds=8 * settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS)
 
+    def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
+        """A contract that runs and has a record in the ERP."""
+        if not known.refs.erp_record:
+            return "the contract is not linked to a record in the ERP"
+        return "" if known.state in ("active", "past_due") else f"the contract is {known.state.replace('_', ' ')}"
+
     def wanted(self, work: Work) -> dict[str, str]:
         """Our fields and the values they shall have."""
         raise NotImplementedError(self.name)
@@ -58,7 +67,9 @@ class ContractChange(ActionKind):
             raise response.unreadable("the answer names another record than the one that was to change")
         found = self.look_up(work)
         if isinstance(found, NotDone):
-            raise UnconfirmedError("accepted, but the record does not show it", provider=self.provider, code="not_shown")
+            raise UnconfirmedError(
+                "accepted, but the record does not show it", provider=self.provider, code="not_shown"
+            )
         return found
 
     def look_up(self, work: Work) -> Confirmation | Accepted | NotDone:
@@ -71,7 +82,9 @@ class ContractChange(ActionKind):
         config, wanted = erp().config, self.wanted(work)
         shown = {str(config["status_field"]): record.status, str(config["plan_field"]): record.plan}
         if any(shown.get(name) != value for name, value in wanted.items()):
-            raise UnconfirmedError("the record shows other values than were sent", provider=self.provider, code="differs")
+            raise UnconfirmedError(
+                "the record shows other values than were sent", provider=self.provider, code="differs"
+            )
         return Confirmation(f"{record.internal_id}", {"status": record.status, "plan": record.plan, "action": work.id})
 
     def poll(self, work: Work) -> Confirmation | Accepted | NotDone:
@@ -89,6 +102,7 @@ class Suspend(ContractChange):
 
     name, verb = "contract.suspend", "Suspend contract"
     risk = dunning.SUSPEND
+    asks_for = {"invoice": INVOICE}
     inverse, runbook = "contract.restore", "customer-suspended-wrongly"
 
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
@@ -114,6 +128,12 @@ class Downgrade(ContractChange):
     name, verb = "contract.downgrade", "Downgrade contract"
     risk = dunning.SUSPEND
     inverse, runbook = "contract.restore", "customer-suspended-wrongly"
+    asks_for = {"plan": Text(64), "invoice": INVOICE}
+
+    def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
+        """Also not to the plan it has."""
+        same = "the contract has this plan already" if params["plan"] == known.plan else ""
+        return super().unfit(known, params) or same
 
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
         """One field."""
@@ -134,6 +154,19 @@ class Restore(ContractChange):
     name, verb = "contract.restore", "Restore contract"
     risk = dunning.RESTORE
     inverse, runbook = "contract.suspend", "customer-suspended-wrongly"
+    asks_for = {"undoes": Text(choices=("contract.suspend", "contract.downgrade"))}
+
+    def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
+        """What is to be undone stands."""
+        if params["undoes"] == "contract.suspend" and known.state != "suspended":
+            return f"the contract is {known.state.replace('_', ' ')}"
+        if params["undoes"] == "contract.downgrade" and not known.plan_before:
+            return "the contract was not downgraded"
+        return "" if known.refs.erp_record else "the contract is not linked to a record in the ERP"
+
+    def business_key(self, known: Known, params: Mapping[str, Any]) -> str:
+        """One for each thing that is undone."""
+        return f"contract:{known.refs.contract_external_id}:{params['undoes']}"
 
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
         """The field that was changed."""

@@ -1,5 +1,7 @@
-"""What the support desk is told: a ticket with the facts, notes, tags. Internal always; the customer sees none of it."""
+"""What the support desk is told: a ticket with the facts, notes, tags. Internal; the customer sees none of it."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,10 +9,12 @@ from gates.types import Facts, Invoice
 from ledger import money
 from sync import providers
 from sync.actions.base import Accepted, ActionKind, Confirmation, NotDone, Preview, Work
+from sync.actions.params import Text, Texts
+from sync.errors import ConflictError, PermanentError
+from sync.facts import Known
 from sync.providers.base import Guard
-from sync.errors import PermanentError
 from sync.providers.zendesk import Zendesk, marker, tags_from, ticket_from
-from sync.wiretypes import FrozenRequest, TicketFacts
+from sync.wiretypes import FrozenRequest, Response, TicketFacts
 
 
 def desk() -> Zendesk:
@@ -30,6 +34,7 @@ class Open(ActionKind):
 
     name, provider, verb = "ticket.open", "zendesk", "Open support ticket"
     needs = ("billing", "entitlement")
+    asks_for = {"invoice": Text(64, pattern=r"[A-Za-z0-9_-]+")}
 
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
         """A new ticket."""
@@ -66,11 +71,20 @@ class Open(ActionKind):
 
 
 class TicketUpdate(ActionKind):
-    """A change of a ticket that exists. It carries the stamp that was read, so a blind repeat is refused, not doubled."""
+    """A change of a ticket that exists. It carries the stamp that was read: a blind repeat is refused, not doubled."""
 
     provider = "zendesk"
     needs = ()
     remake_on_conflict = True
+
+    def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
+        """There is a ticket."""
+        return "" if known.refs.ticket else "no ticket is linked to this contract"
+
+    def business_key(self, known: Known, params: Mapping[str, Any]) -> str:
+        """The same words on the same ticket are a duplicate."""
+        said = hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:16]
+        return f"ticket:{known.refs.ticket}:{said}"
 
     def stamp(self, work: Work) -> str:
         """The ticket's time of change as it is now. Raises PermanentError where the ticket is gone."""
@@ -79,15 +93,28 @@ class TicketUpdate(ActionKind):
             raise PermanentError("the ticket is gone", provider=self.provider, status=404, code="gone")
         return ticket.updated_at
 
+    def put(self, request: FrozenRequest, work: Work, guard: Guard) -> Response | Confirmation:
+        """Send; a ticket that changed meanwhile may have been changed by an earlier try of this very action."""
+        try:
+            return desk().perform(request, guard, work.exchanges)
+        except ConflictError:
+            found = self.look_up(work) if work.tries else None
+            if isinstance(found, Confirmation):
+                return found
+            raise
+
 
 class Note(TicketUpdate):
     """Add an internal note; found again by the marker at its end."""
 
     name, verb = "ticket.note", "Add note to ticket"
+    asks_for = {"text": Text(4000)}
 
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
         """One internal comment."""
-        return [{"system": "Support desk", "field": "internal note", "now": "-", "after": str(params.get("text", ""))[:200]}]
+        return [
+            {"system": "Support desk", "field": "internal note", "now": "-", "after": str(params.get("text", ""))[:200]}
+        ]
 
     def freeze(self, work: Work) -> FrozenRequest:
         """The words of the proposal and the correlation id."""
@@ -96,7 +123,9 @@ class Note(TicketUpdate):
 
     def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Confirmation | Accepted:
         """The answer must be the ticket."""
-        response = desk().perform(request, guard, work.exchanges)
+        response = self.put(request, work, guard)
+        if isinstance(response, Confirmation):
+            return response
         ticket = ticket_from(response)
         if ticket.id != work.known.refs.ticket:
             raise response.unreadable("the answer is another ticket")
@@ -114,6 +143,7 @@ class Tag(TicketUpdate):
     """Add tags; those that are there stay."""
 
     name, verb = "ticket.tag", "Tag ticket"
+    asks_for = {"tags": Texts(Text(60, pattern=r"[a-z0-9_-]+"))}
 
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
         """The tags that come."""
@@ -121,11 +151,14 @@ class Tag(TicketUpdate):
 
     def freeze(self, work: Work) -> FrozenRequest:
         """An addition."""
-        return desk().add_tags(work.known.refs.ticket, list(work.params["tags"]), self.stamp(work))
+        tags, stamp = list(work.params["tags"]), self.stamp(work)
+        return desk().add_tags(work.known.refs.ticket, tags, stamp, action_id=work.id)
 
     def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Confirmation | Accepted:
         """The answer must list our tags."""
-        response = desk().perform(request, guard, work.exchanges)
+        response = self.put(request, work, guard)
+        if isinstance(response, Confirmation):
+            return response
         if not set(work.params["tags"]) <= set(tags_from(response)):
             raise response.unreadable("the answer does not list the tags")
         return Confirmation(work.known.refs.ticket, {"tags": list(work.params["tags"])})

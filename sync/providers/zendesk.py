@@ -27,6 +27,7 @@ SIGNATURE = "x-zendesk-webhook-signature"
 SIGNED_AT = "x-zendesk-webhook-signature-timestamp"
 INVOCATION = "x-zendesk-webhook-invocation-id"
 ACCOUNT = "x-zendesk-account-id"
+ACTION_HEADER = "X-Meshline-Action"
 STATUSES = frozenset({"new", "open", "pending", "hold", "solved", "closed"})
 
 
@@ -162,13 +163,14 @@ class Zendesk(Provider):
         }
         return self._put(f"/api/v2/tickets/{base.path_id(ticket_id, self.name)}", {"ticket": ticket})
 
-    def add_tags(self, ticket_id: str, tags: Sequence[str], updated_stamp: str) -> FrozenRequest:
-        """Freeze an addition to the tags; those already there stay."""
+    def add_tags(self, ticket_id: str, tags: Sequence[str], updated_stamp: str, *, action_id: str) -> FrozenRequest:
+        """Freeze an addition to the tags; those already there stay. The action's id has room in a header only."""
         document = {"tags": list(tags), "updated_stamp": updated_stamp, "safe_update": "true"}
-        return self._put(f"/api/v2/tickets/{base.path_id(ticket_id, self.name)}/tags", document)
+        path = f"/api/v2/tickets/{base.path_id(ticket_id, self.name)}/tags"
+        return self._put(path, document, (ACTION_HEADER, action_id))
 
-    def _put(self, path: str, document: Mapping[str, Any]) -> FrozenRequest:
-        return FrozenRequest(self.name, "PUT", path, (JSON_TYPE,), compact_json(document))
+    def _put(self, path: str, document: Mapping[str, Any], *headers: tuple[str, str]) -> FrozenRequest:
+        return FrozenRequest(self.name, "PUT", path, (JSON_TYPE, *headers), compact_json(document))
 
 
 def marker(action_id: str) -> str:

@@ -117,6 +117,10 @@ def tree_cpu(pid: int) -> float:
 def send(plan: load.Plan) -> load.Result:
     """Run the load generator in a process of its own."""
     command = [sys.executable, "-m", "tests.bench.load"]
-    done = subprocess.run(command, cwd=ROOT, input=json.dumps(asdict(plan)), stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=ROOT, input=json.dumps(asdict(plan)), stdout=subprocess.PIPE, text=True, check=True
+    )
     found = json.loads(done.stdout)
-    return load.Result(found["seconds"], {int(key): value for key, value in found["answers"].items()}, found["milliseconds"])
+    return load.Result(
+        found["seconds"], {int(key): value for key, value in found["answers"].items()}, found["milliseconds"]
+    )

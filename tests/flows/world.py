@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from gates import automations, policy
-from ledger.models import Action, Contract
+from ledger.models import Action, Contract, LedgerRow
 from sync import drain, sweep
 from sync.sandbox import keys
 from tests.simulators import Sandbox
@@ -55,9 +55,16 @@ class World:
         sub = self.play("stripe", "create_subscription", customer=stripe, mrr=4900, history=history)["subscription"]
         erp_customer = erp_contract = ""
         if linked:
-            erp_customer = self.play("netsuite", "create_customer", name=f"Initech {stripe}", stripe_customer=stripe)["id"]
+            erp_customer = self.play("netsuite", "create_customer", name=f"Initech {stripe}", stripe_customer=stripe)[
+                "id"
+            ]
             erp_contract = self.play(
-                "netsuite", "create_contract", customer=erp_customer, subscription=sub, plan="growth", started="2022-09-01"
+                "netsuite",
+                "create_contract",
+                customer=erp_customer,
+                subscription=sub,
+                plan="growth",
+                started="2022-09-01",
             )["id"]
         return Customer(stripe, sub, erp_customer, erp_contract)
 
@@ -103,6 +110,15 @@ class World:
         states = list(Action.objects.values_list("kind", "state", "last_error"))
         raise AssertionError(f"{kind} never became {state}: {states}")
 
+    def fault(self, *rules: dict[str, Any]) -> None:
+        """Turn the fault dial: these rules instead of all that were."""
+        self.sandbox.faults({"provider": "*", "rules": list(rules)})
+
+    def writes(self, provider: str) -> list[Any]:
+        """Every effect of the API in a provider's books, those without a mark of ours included."""
+        found: list[Any] = self.sandbox.get(f"/_books/{provider}?only=writes")["writes"]
+        return found
+
     def effects(self, provider: str) -> list[Any]:
         """Every effect in a provider's books that carries an action of ours, in order."""
         writes: list[Any] = self.sandbox.books(provider)["writes"]
@@ -111,3 +127,9 @@ class World:
     def contract(self) -> Contract:
         """The only contract."""
         return Contract.objects.get()
+
+
+def steps(action: Action) -> list[str]:
+    """The states an action went through, by its ledger rows."""
+    rows = LedgerRow.objects.filter(subject_kind="action", subject_id=str(action.pk)).order_by("id")
+    return [state for prior, state in rows.values_list("prior_state", "post_state") if prior != state]

@@ -208,9 +208,11 @@ def test_netsuite_script_posts_changes_signed_and_echoes_our_writes(client, rece
     ).hexdigest()
     assert mark == f"v1={signed}"
     assert receiver.types(3) == ["customer.created", "contract.created", "contract.changed"]
-    assert event["record"]["internal_id"] == "501"
-    assert event["record"]["customer_internal_id"] == customer["id"]
-    assert (event["record"]["status"], event["record"]["last_action_id"]) == ("suspended", "act-9")
+    record, fields = event["record"], event["record"]["fields"]
+    assert (record["type"], record["id"], record["externalId"]) == ("customrecord_mesh_contract", "501", "c-1")
+    assert fields["custrecord_mesh_customer"]["id"] == customer["id"]
+    assert (fields["custrecord_mesh_status"], fields["custrecord_mesh_action"]) == ("suspended", "act-9")
+    assert fields["custentity_nm_stripe_customer_id"] == "cus_1"
 
 
 def test_zendesk_sends_one_envelope_for_each_ticket_event(client, receiver):

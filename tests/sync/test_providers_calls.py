@@ -332,7 +332,8 @@ def test_notes_and_tags_are_safe_updates():
         "safe_update": True,
         "updated_stamp": "2026-11-21T09:30:00Z",
     }
-    tags = ZENDESK.add_tags("35436", ["dunning"], "2026-11-21T09:30:00Z")
+    tags = ZENDESK.add_tags("35436", ["dunning"], "2026-11-21T09:30:00Z", action_id="8")
+    assert ("X-Meshline-Action", "8") in tags.headers
     assert tags.path == "/api/v2/tickets/35436/tags"
     assert json.loads(tags.body) == {
         "tags": ["dunning"],

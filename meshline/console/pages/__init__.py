@@ -10,11 +10,19 @@ from meshline.console.page import Page
 from meshline.console.pages import action, contract, customer, event, item, small
 
 BUILDERS: dict[str, Callable[[HttpRequest, Any], Page]] = {
-    "gates.reviewitem": item.build, "ledger.event": event.build, "ledger.customer": customer.build,
-    "ledger.contract": contract.build, "ledger.action": action.build, "ledger.ledgerrow": small.ledger_row,
-    "sync.attempt": small.attempt, "sync.refusal": small.refusal, "sync.providerstate": small.provider_state,
-    "sync.jobrun": small.job_run, "gates.automation": small.automation, "gates.gateversion": small.gate,
-}  # fmt: skip
+    "gates.reviewitem": item.build,
+    "ledger.event": event.build,
+    "ledger.customer": customer.build,
+    "ledger.contract": contract.build,
+    "ledger.action": action.build,
+    "ledger.ledgerrow": small.ledger_row,
+    "sync.attempt": small.attempt,
+    "sync.refusal": small.refusal,
+    "sync.providerstate": small.provider_state,
+    "sync.jobrun": small.job_run,
+    "gates.automation": small.automation,
+    "gates.gateversion": small.gate,
+}
 
 __all__ = ["BUILDERS", "build", "event"]
 

@@ -28,7 +28,7 @@ EXPLAINED = {
     "observed": "Only written down, in shadow mode. Nothing was sent.",
     "compensated": "It was confirmed, and later undone by another action.",
     "proposed": "Just proposed.",
-}  # fmt: skip
+}
 
 
 def build(request: HttpRequest, record: Action) -> Page:
@@ -46,11 +46,15 @@ def build(request: HttpRequest, record: Action) -> Page:
         parts.ledger_rows(rows, parts.list_of("ledger_ledgerrow", action=action.pk), "No ledger rows yet."),
     ]
     return Page(
-        title=f"{kind_words(action.kind)}", sentence=EXPLAINED.get(action.state, ""),
-        tag=cells.tag(action.state, action.get_state_display()), line=_line(action), main=present(main),
+        title=f"{kind_words(action.kind)}",
+        sentence=EXPLAINED.get(action.state, ""),
+        tag=cells.tag(action.state, action.get_state_display()),
+        line=_line(action),
+        main=present(main),
         side=[_confirmation(action), _judged(action), _inside(action)],
-        back=(reverse("admin:ledger_action_changelist"), "Actions"), correlation=str(action.correlation_id),
-    )  # fmt: skip
+        back=(reverse("admin:ledger_action_changelist"), "Actions"),
+        correlation=str(action.correlation_id),
+    )
 
 
 def _line(action: Action) -> list[tuple[str, Any]]:
@@ -60,7 +64,9 @@ def _line(action: Action) -> list[tuple[str, Any]]:
     if action.amount_minor is not None:
         line.append(("Amount", cells.amount(action.amount_minor, action.currency)))
     if action.state == Action.State.HELD:
-        line.append(("Held until", format_html("{} ({})", cells.moment(action.available_at), cells.ago(action.available_at))))
+        line.append(
+            ("Held until", format_html("{} ({})", cells.moment(action.available_at), cells.ago(action.available_at)))
+        )
     if action.mode != Action.Mode.LIVE:
         line.append(("Mode", cells.tag("", action.get_mode_display())))
     line.append(("Because", cells.theirs(action.because, 300) if action.because else cells.dash()))
@@ -70,10 +76,13 @@ def _line(action: Action) -> list[tuple[str, Any]]:
 def _confirmation(action: Action) -> Block:
     """The provider's own word, without which nothing is done."""
     if action.confirmation:
-        return Block("Confirmed by the provider", pairs=facts.pairs(action.confirmation), note=cells.moment(action.applied_at))
+        return Block(
+            "Confirmed by the provider", pairs=facts.pairs(action.confirmation), note=cells.moment(action.applied_at)
+        )
     empty = {
-        "unknown": f"Not confirmed. Looked {action.looks} times so far.", "sending": "Not confirmed yet.",
-    }.get(action.state, "Nothing was confirmed.")  # fmt: skip
+        "unknown": f"Not confirmed. Looked {action.looks} times so far.",
+        "sending": "Not confirmed yet.",
+    }.get(action.state, "Nothing was confirmed.")
     pairs = [("Last error", cells.theirs(action.last_error, 300))] if action.last_error else []
     return Block("Confirmation", pairs=pairs, empty=empty, note="" if not pairs else empty)
 
@@ -86,14 +95,25 @@ def _judged(action: Action) -> Block:
 def _inside(action: Action) -> Block:
     """Ids and numbers for support of the support."""
     event = page_of(action.event, event_words(action.event.kind)) if action.event else cells.dash()
-    asked = cells.theirs(action.requested_by.get_username()) if action.requested_by else (action.automation or "Meshline")
+    asked = (
+        cells.theirs(action.requested_by.get_username()) if action.requested_by else (action.automation or "Meshline")
+    )
     return Block(
         "Details",
         pairs=[
-            ("Action id", cells.code(action.pk)), ("Asked for by", asked), ("Event", event), ("System", cells.system(action.provider or "system")),
-            ("Target", cells.code(action.target)), ("Once per", cells.code(action.business_key)), ("Key sent", cells.code(action.key)),
-            ("Provider's job", cells.code(action.job_ref)), ("Writes begun", action.tries), ("Looks", action.looks),
-            ("Rule version", cells.code(action.rule_version)), ("Undoes", page_of(action.reverses)),
-            ("First sent", cells.moment(action.sent_at, seconds=True)), ("Version", action.state_version),
+            ("Action id", cells.code(action.pk)),
+            ("Asked for by", asked),
+            ("Event", event),
+            ("System", cells.system(action.provider or "system")),
+            ("Target", cells.code(action.target)),
+            ("Once per", cells.code(action.business_key)),
+            ("Key sent", cells.code(action.key)),
+            ("Provider's job", cells.code(action.job_ref)),
+            ("Writes begun", action.tries),
+            ("Looks", action.looks),
+            ("Rule version", cells.code(action.rule_version)),
+            ("Undoes", page_of(action.reverses)),
+            ("First sent", cells.moment(action.sent_at, seconds=True)),
+            ("Version", action.state_version),
         ],
-    )  # fmt: skip
+    )

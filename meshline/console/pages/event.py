@@ -17,6 +17,7 @@ from meshline.console import bodies, parts
 from meshline.console.page import Block, Page, Site, present
 
 MOST_BODIES = 4
+MODES: dict[bool | None, str] = {True: "live", False: "test", None: "not said"}
 REPLAYABLE = ("processed", "ignored", "parked")
 
 
@@ -30,16 +31,24 @@ def build(request: HttpRequest, record: Event) -> Page:
     main = [
         _body(request, event),
         parts.actions(actions, "What it led to", "It called for no change in another system."),
-        parts.items(items) if event.state == Event.State.PARKED and request.user.has_perm("gates.view_reviewitem") else None,
+        parts.items(items)
+        if event.state == Event.State.PARKED and request.user.has_perm("gates.view_reviewitem")
+        else None,
         parts.ledger_rows(rows, more, "Nothing was decided about it."),
         _related(event),
     ]
     return Page(
-        title=f"{cells.system(event.source)}: {event_words(event.kind).lower()}", sentence=_sentence(event),
-        tag=cells.tag(event.state, event.get_state_display()), line=_line(event), main=present(main),
-        side=[_details(event)], back=(reverse("admin:ledger_event_changelist"), "Events"),
-        correlation=str(event.correlation_id), template="console/event.html", more={"event": event, "replay": _replay(request, event)},
-    )  # fmt: skip
+        title=f"{cells.system(event.source)}: {event_words(event.kind).lower()}",
+        sentence=_sentence(event),
+        tag=cells.tag(event.state, event.get_state_display()),
+        line=_line(event),
+        main=present(main),
+        side=[_details(event)],
+        back=(reverse("admin:ledger_event_changelist"), "Events"),
+        correlation=str(event.correlation_id),
+        template="console/event.html",
+        more={"event": event, "replay": _replay(request, event)},
+    )
 
 
 def _sentence(event: Event) -> Any:
@@ -48,16 +57,19 @@ def _sentence(event: Event) -> Any:
     if event.last_error:
         return cells.theirs(f"Not handled yet: {event.last_error}", 400)
     return {
-        "received": "Stored. A worker takes it in a moment.", "processing": "A worker is on it.",
+        "received": "Stored. A worker takes it in a moment.",
+        "processing": "A worker is on it.",
         "waiting": "Waits for information from another system; it is tried again by itself.",
-    }.get(event.state, "")  # fmt: skip
+    }.get(event.state, "")
 
 
 def _line(event: Event) -> list[tuple[str, Any]]:
     line: list[tuple[str, Any]] = [
-        ("Received", cells.moment(event.received_at, seconds=True)), ("Sent by the provider", cells.moment(event.occurred_at, seconds=True)),
-        ("Customer", page_of(event.customer, cells.theirs(event.customer)) if event.customer else "not known yet"), ("Type", cells.code(event.type)),
-    ]  # fmt: skip
+        ("Received", cells.moment(event.received_at, seconds=True)),
+        ("Sent by the provider", cells.moment(event.occurred_at, seconds=True)),
+        ("Customer", page_of(event.customer, cells.theirs(event.customer)) if event.customer else "not known yet"),
+        ("Type", cells.code(event.type)),
+    ]
     if event.deliveries > 1:
         line.append(("Deliveries", format_html("{} times; only the first one counts", event.deliveries)))
     if event.late:
@@ -73,11 +85,15 @@ def _body(request: HttpRequest, event: Event) -> Block:
     odd = bodies.differing([nodes for nodes, _ in read])
     panels = [
         {
-            "body": one, "nodes": nodes, "note": note, "size": len(one.raw), "sha": bytes(one.sha).hex()[:12],
+            "body": one,
+            "nodes": nodes,
+            "note": note,
+            "size": len(one.raw),
+            "sha": bytes(one.sha).hex()[:12],
             "headers": [(cells.plain(name, 60), cells.theirs(value, 200)) for name, value in one.headers.items()],
         }
         for one, (nodes, note) in zip(stored, read, strict=True)
-    ]  # fmt: skip
+    ]
     data = {"panels": panels, "differing": odd, "masked": mask, "event": event}
     return Block("What arrived", template="console/body.html", data=data, wide=True)
 
@@ -87,7 +103,10 @@ def _replay(request: HttpRequest, event: Event) -> dict[str, Any]:
     if not request.user.has_perm(PERMISSIONS["replay"]):
         return {"allowed": False, "why_not": "your account may not replay events"}
     if event.state not in REPLAYABLE:
-        return {"allowed": False, "why_not": f"it is {event.get_state_display().lower()}; only a finished event is replayed"}
+        return {
+            "allowed": False,
+            "why_not": f"it is {event.get_state_display().lower()}; only a finished event is replayed",
+        }
     return {"allowed": True, "why_not": ""}
 
 
@@ -96,7 +115,9 @@ def _related(event: Event) -> Block | None:
     if not event.object_id:
         return None
     same = list(Event.objects.filter(object_id=event.object_id).exclude(pk=event.pk).order_by("-id")[:8])
-    block = parts.events(same, parts.list_of("ledger_event", object=event.object_id), "No other event about this object.")
+    block = parts.events(
+        same, parts.list_of("ledger_event", object=event.object_id), "No other event about this object."
+    )
     block.title = "Other events about the same object"
     return block
 
@@ -106,13 +127,22 @@ def _details(event: Event) -> Block:
     return Block(
         "Details",
         pairs=[
-            ("Event id", cells.code(event.provider_event_id)), ("Account", cells.code(event.account)), ("Object", cells.code(event.object_id)),
-            ("Interface version", cells.code(event.api_version)), ("Mode there", {True: "live", False: "test"}.get(event.livemode, "not said")),  # type: ignore[call-overload]
-            ("Caused by us", cells.code(event.origin_key)), ("Signature", "verified on the exact bytes"), ("Tries", event.attempts), ("Broke", event.crashes),
-            ("Taken up", cells.moment(event.enqueued_at, seconds=True)), ("Done", cells.moment(event.done_at, seconds=True)), ("Took", took),
-            ("Last error", cells.theirs(event.last_error, 300) if event.last_error else cells.dash()), ("Order of", cells.code(event.lane)),
+            ("Event id", cells.code(event.provider_event_id)),
+            ("Account", cells.code(event.account)),
+            ("Object", cells.code(event.object_id)),
+            ("Interface version", cells.code(event.api_version)),
+            ("Mode there", MODES[event.livemode]),
+            ("Caused by us", cells.code(event.origin_key)),
+            ("Signature", "verified on the exact bytes"),
+            ("Tries", event.attempts),
+            ("Broke", event.crashes),
+            ("Taken up", cells.moment(event.enqueued_at, seconds=True)),
+            ("Done", cells.moment(event.done_at, seconds=True)),
+            ("Took", took),
+            ("Last error", cells.theirs(event.last_error, 300) if event.last_error else cells.dash()),
+            ("Order of", cells.code(event.lane)),
         ],
-    )  # fmt: skip
+    )
 
 
 def download(site: Site, request: HttpRequest, event_id: int, body_id: int) -> HttpResponse:
@@ -125,6 +155,8 @@ def download(site: Site, request: HttpRequest, event_id: int, body_id: int) -> H
     raw, as_hex = bytes(body.raw), request.GET.get("as") == "hex"
     content = bodies.hex_dump(raw).encode() if as_hex else raw
     response = HttpResponse(content, content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="event-{event_id}-{body_id}.{"hex" if as_hex else "body"}.txt"'
+    response["Content-Disposition"] = (
+        f'attachment; filename="event-{event_id}-{body_id}.{"hex" if as_hex else "body"}.txt"'
+    )
     response["X-Content-Type-Options"] = "nosniff"
     return response

@@ -1,12 +1,10 @@
 """The pages of records that stand for themselves: ledger rows, attempts, refusals, connections, runs, gates."""
 
-from typing import Any
-
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from gates.admin import row_words, rule_titles
+from gates.cells import row_words, rule_titles
 from gates.models import Automation, GateVersion
 from ledger import cells
 from ledger.models import Action, Customer, LedgerRow
@@ -16,7 +14,7 @@ from meshline.console import facts, parts
 from meshline.console.bodies import safe_text
 from meshline.console.page import Block, Page
 from meshline.console.pages.contract import history
-from sync.admin import answer_tag, condition_tag
+from sync.cells import answer_tag, condition_tag
 from sync.models import Attempt, JobRun, ProviderState, Refusal
 
 
@@ -29,36 +27,71 @@ def ledger_row(request: HttpRequest, row: LedgerRow) -> Page:
     action = Action.objects.filter(pk=row.action_id).first() if row.action_id else None
     customer = Customer.objects.filter(pk=row.customer_id).first() if row.customer_id else None
     who = actor_names([row.actor]).get(row.actor, row.actor)
-    moved = row.prior_state != row.post_state
-    sentence = f"{row.subject_kind.capitalize()} {'went from ' + state_words(row.prior_state) + ' to ' if moved else 'stayed '}{state_words(row.post_state)}."
+    step = f"went from {state_words(row.prior_state)} to" if row.prior_state != row.post_state else "stayed"
+    sentence = f"{row.subject_kind.capitalize()} {step} {state_words(row.post_state)}."
     reasons = [
-        (rule_words(str(one.get("rule", ""))), cells.tag(str(one.get("verdict", "")), parts.RESULTS.get(str(one.get("verdict", "")), "–")), cells.theirs(one.get("reason") or "", 300))
-        for one in row.reasons if isinstance(one, dict)
-    ]  # fmt: skip
+        (
+            rule_words(str(one.get("rule", ""))),
+            cells.tag(str(one.get("verdict", "")), parts.RESULTS.get(str(one.get("verdict", "")), "–")),
+            cells.theirs(one.get("reason") or "", 300),
+        )
+        for one in row.reasons
+        if isinstance(one, dict)
+    ]
     thread = parts.list_of("ledger_ledgerrow", correlation=row.correlation_id) if row.correlation_id else ""
     return Page(
-        title=f"Ledger row #{row.pk}: {decision_words(row.decision).lower()}", sentence=sentence,
+        title=f"Ledger row #{row.pk}: {decision_words(row.decision).lower()}",
+        sentence=sentence,
         tag=cells.tag(row.post_state, state_words(row.post_state).capitalize()),
-        line=[("Recorded", cells.moment(row.recorded_at, seconds=True)), ("By", cells.theirs(who, 60)), ("Mode", row.mode), ("Customer", page_of(customer, cells.theirs(customer)) if customer else cells.dash())],
+        line=[
+            ("Recorded", cells.moment(row.recorded_at, seconds=True)),
+            ("By", cells.theirs(who, 60)),
+            ("Mode", row.mode),
+            ("Customer", page_of(customer, cells.theirs(customer)) if customer else cells.dash()),
+        ],
         main=[
-            Block("Reasons", columns=("Rule", "Answer", "Reason"), rows=reasons, empty="No reasons were noted.", wide=True),
+            Block(
+                "Reasons", columns=("Rule", "Answer", "Reason"), rows=reasons, empty="No reasons were noted.", wide=True
+            ),
             Block("Facts it was judged on", pairs=facts.pairs(row.inputs), empty="No facts were needed.", wide=True),
         ],
         side=[
-            Block("Outcome", pairs=[
-                ("Outcome", state_words(row.outcome) if row.outcome else cells.dash()), ("Error", cells.code(row.error_code)),
-                ("Confirmed by", cells.code(row.confirmation_id)), ("Applied", cells.moment(row.applied_at, seconds=True)),
-                ("Latency", f"{row.latency_ms} ms" if row.latency_ms is not None else cells.dash()), ("Amount", cells.amount(row.amount_minor, row.currency)),
-            ]),
-            Block("Details", pairs=[
-                ("About", format_html("{} {}", row.subject_kind, cells.code(row.subject_id))), ("Action", page_of(action, kind_words(action.kind)) if action else cells.dash()),
-                ("Event", cells.link(reverse("admin:ledger_event_change", args=[row.event_id]), f"event {row.event_id}") if row.event_id else cells.dash()),
-                ("Key", cells.code(row.key)), ("Rule version", cells.code(row.rule_version)), ("Version", row.state_version),
-            ]),
-            Block("Read-only", text="The database refuses to change or remove a ledger row, for everybody. A correction is a new row."),
+            Block(
+                "Outcome",
+                pairs=[
+                    ("Outcome", state_words(row.outcome) if row.outcome else cells.dash()),
+                    ("Error", cells.code(row.error_code)),
+                    ("Confirmed by", cells.code(row.confirmation_id)),
+                    ("Applied", cells.moment(row.applied_at, seconds=True)),
+                    ("Latency", f"{row.latency_ms} ms" if row.latency_ms is not None else cells.dash()),
+                    ("Amount", cells.amount(row.amount_minor, row.currency)),
+                ],
+            ),
+            Block(
+                "Details",
+                pairs=[
+                    ("About", format_html("{} {}", row.subject_kind, cells.code(row.subject_id))),
+                    ("Action", page_of(action, kind_words(action.kind)) if action else cells.dash()),
+                    (
+                        "Event",
+                        cells.link(reverse("admin:ledger_event_change", args=[row.event_id]), f"event {row.event_id}")
+                        if row.event_id
+                        else cells.dash(),
+                    ),
+                    ("Key", cells.code(row.key)),
+                    ("Rule version", cells.code(row.rule_version)),
+                    ("Version", row.state_version),
+                ],
+            ),
+            Block(
+                "Read-only",
+                text="The database refuses to change or remove a ledger row, for everybody. A correction is a new row.",
+            ),
         ],
-        back=(_list("ledger_ledgerrow"), "Ledger"), correlation=str(row.correlation_id or ""), more={"thread": thread},
-    )  # fmt: skip
+        back=(_list("ledger_ledgerrow"), "Ledger"),
+        correlation=str(row.correlation_id or ""),
+        more={"thread": thread},
+    )
 
 
 def attempt(request: HttpRequest, record: Attempt) -> Page:
@@ -67,86 +100,174 @@ def attempt(request: HttpRequest, record: Attempt) -> Page:
     may_see = parts.may_see_personal(request)
     hidden = "Bodies can hold personal data. Your account may not see them."
     return Page(
-        title=f"{cells.system(one.provider)}: {'write' if one.is_write else 'read'}", sentence=format_html("<code>{} {}</code>", one.method, cells.plain(one.path, 600)),
+        title=f"{cells.system(one.provider)}: {'write' if one.is_write else 'read'}",
+        sentence=format_html("<code>{} {}</code>", one.method, cells.plain(one.path, 600)),
         tag=answer_tag(one),
         line=[
-            ("Began", cells.moment(one.began_at, seconds=True)), ("Took", f"{one.ms:,} ms"), ("Action", page_of(one.action, kind_words(one.action.kind)) if one.action else cells.dash()),
-            ("Event", page_of(one.event, "event")), ("Provider's request id", cells.code(one.request_id)),
+            ("Began", cells.moment(one.began_at, seconds=True)),
+            ("Took", f"{one.ms:,} ms"),
+            ("Action", page_of(one.action, kind_words(one.action.kind)) if one.action else cells.dash()),
+            ("Event", page_of(one.event, "event")),
+            ("Provider's request id", cells.code(one.request_id)),
         ],
         main=[
-            Block("Sent", text=parts.laid_out(one.request_body) if may_see else "", empty=hidden if not may_see else "No body was sent.", wide=True),
-            Block("Answered", text=parts.laid_out(one.response_body) if may_see else "", empty=hidden if not may_see else "No body came back.", wide=True),
+            Block(
+                "Sent",
+                text=parts.laid_out(one.request_body) if may_see else "",
+                empty=hidden if not may_see else "No body was sent.",
+                wide=True,
+            ),
+            Block(
+                "Answered",
+                text=parts.laid_out(one.response_body) if may_see else "",
+                empty=hidden if not may_see else "No body came back.",
+                wide=True,
+            ),
         ],
         back=(_list("sync_attempt"), "Attempts"),
-    )  # fmt: skip
+    )
 
 
 def refusal(request: HttpRequest, one: Refusal) -> Page:
     """One refused delivery; never processed."""
     may_see = parts.may_see_personal(request)
     return Page(
-        title=f"Refused delivery from {cells.system(one.source)}", sentence=cells.theirs(one.reason, 200), tag=cells.tag("failed", f"Answered {one.status}"),
-        line=[("Refused", cells.moment(one.refused_at, seconds=True)), ("From", one.address or cells.dash()), ("Size", f"{one.body_bytes:,} bytes")],
-        main=[
-            Block("Beginning of the body", text=safe_text(bytes(one.body_head)) if may_see else "", empty="The body was empty." if may_see else "Your account may not see bodies.", wide=True),
-            Block("Headers", pairs=[(cells.plain(name, 60), cells.theirs(value, 300)) for name, value in one.headers.items()], empty="No headers were kept.", wide=True),
+        title=f"Refused delivery from {cells.system(one.source)}",
+        sentence=cells.theirs(one.reason, 200),
+        tag=cells.tag("failed", f"Answered {one.status}"),
+        line=[
+            ("Refused", cells.moment(one.refused_at, seconds=True)),
+            ("From", one.address or cells.dash()),
+            ("Size", f"{one.body_bytes:,} bytes"),
         ],
-        side=[Block("What to do", text="Refused deliveries change nothing and are never processed. Many of one kind mean a wrong or withdrawn signing secret, or somebody trying."), Block("Details", pairs=[("SHA-256", cells.code(one.body_sha))])],
+        main=[
+            Block(
+                "Beginning of the body",
+                text=safe_text(bytes(one.body_head)) if may_see else "",
+                empty="The body was empty." if may_see else "Your account may not see bodies.",
+                wide=True,
+            ),
+            Block(
+                "Headers",
+                pairs=[(cells.plain(name, 60), cells.theirs(value, 300)) for name, value in one.headers.items()],
+                empty="No headers were kept.",
+                wide=True,
+            ),
+        ],
+        side=[
+            Block(
+                "What to do",
+                text="Refused deliveries change nothing and are never processed. Many of one kind mean a wrong or "
+                "withdrawn signing secret, or somebody trying.",
+            ),
+            Block("Details", pairs=[("SHA-256", cells.code(one.body_sha))]),
+        ],
         back=(_list("sync_refusal"), "Refused deliveries"),
-    )  # fmt: skip
+    )
 
 
 def provider_state(request: HttpRequest, one: ProviderState) -> Page:
     """How the connection to one system is doing."""
     opened = one.breaker == ProviderState.Breaker.OPEN
-    good, bad = _window(one.window)
     return Page(
-        title=f"Connection to {cells.system(one.provider)}", tag=condition_tag(one),
-        sentence="Requests wait, they do not fail. One request tries again from time to time; when it succeeds, the rest follow." if opened else "Requests go out as usual.",
-        line=[("Last success", cells.ago(one.last_success_at)), ("Next try", cells.ago(one.probe_at) if opened else cells.dash()), ("Asked to wait until", cells.ago(one.not_before))],
-        main=[
-            Block("Recent exchanges", pairs=[("Answered well", good), ("Failed", bad)], empty="Nothing recently.", wide=True),
-            Block("Last trouble", pairs=[("What", cells.theirs(one.last_error, 300)), ("When", cells.moment(one.last_error_at, seconds=True))] if one.last_error else (), empty="None so far.", wide=True),
+        title=f"Connection to {cells.system(one.provider)}",
+        tag=condition_tag(one),
+        sentence="Requests wait, they do not fail. One tries again from time to time; when it succeeds, the rest follow."
+        if opened
+        else "Requests go out as usual.",
+        line=[
+            ("Last success", cells.ago(one.last_success_at)),
+            ("Next try", cells.ago(one.probe_at) if opened else cells.dash()),
+            ("Asked to wait until", cells.ago(one.not_before)),
         ],
-        side=[Block("Actions for this system", text="What waits for it stays in its order and is sent when the connection works again.", more=("Open actions", parts.list_of("ledger_action", system=one.provider, state="active")))],
+        main=[
+            Block(
+                "Last trouble",
+                pairs=[
+                    ("What", cells.theirs(one.last_error, 300)),
+                    ("When", cells.moment(one.last_error_at, seconds=True)),
+                ]
+                if one.last_error
+                else (),
+                empty="None so far.",
+                wide=True,
+            ),
+        ],
+        side=[
+            Block(
+                "Actions for this system",
+                text="What waits for it stays in its order and is sent when the connection works again.",
+                more=("Open actions", parts.list_of("ledger_action", system=one.provider, state="active")),
+            )
+        ],
         back=(_list("sync_providerstate"), "Connections"),
-    )  # fmt: skip
-
-
-def _window(window: Any) -> tuple[int, int]:
-    rows = [one for one in window if isinstance(one, (list, tuple)) and len(one) == 3] if isinstance(window, list) else []
-    return sum(int(one[1]) for one in rows), sum(int(one[2]) for one in rows)
+    )
 
 
 def job_run(request: HttpRequest, one: JobRun) -> Page:
     """One planned run of a job."""
     return Page(
-        title=from_identifier(one.job), sentence=cells.theirs(one.outcome, 300) if one.outcome else "Still running, or ended without a word.",
+        title=from_identifier(one.job),
+        sentence=cells.theirs(one.outcome, 300) if one.outcome else "Still running, or ended without a word.",
         tag=cells.tag("processed", "Finished") if one.finished_at else cells.tag("waiting", "Running"),
-        line=[("Planned for", cells.moment(one.planned_at)), ("Started", cells.moment(one.started_at, seconds=True)), ("Finished", cells.moment(one.finished_at, seconds=True))],
+        line=[
+            ("Planned for", cells.moment(one.planned_at)),
+            ("Started", cells.moment(one.started_at, seconds=True)),
+            ("Finished", cells.moment(one.finished_at, seconds=True)),
+        ],
         back=(_list("sync_jobrun"), "Job runs"),
-    )  # fmt: skip
+    )
 
 
 STAGES = {
-    "shadow": "It only writes down what it would do. Nothing is sent.", "suggest": "It asks a person each time.",
-    "canary": "It acts for one customer in a hundred and asks a person for the others.", "ten": "It acts for ten customers in a hundred.",
-    "half": "It acts for half of the customers.", "full": "It acts for every customer, within its rules and gates.",
+    "shadow": "It only writes down what it would do. Nothing is sent.",
+    "suggest": "It asks a person each time.",
+    "canary": "It acts for one customer in a hundred and asks a person for the others.",
+    "ten": "It acts for ten customers in a hundred.",
+    "half": "It acts for half of the customers.",
+    "full": "It acts for every customer, within its rules and gates.",
     "paused": "It does nothing until somebody resumes it.",
-}  # fmt: skip
+}
 
 
 def automation(request: HttpRequest, one: Automation) -> Page:
     """What acts by itself."""
     return Page(
-        title=one.title, sentence=STAGES.get(one.state, ""), tag=cells.tag(one.state, one.get_state_display()),
-        line=[("Owner", one.owner_group), ("Fallback", one.fallback_group), ("Version", f"v{one.version}"), ("Enabled until", cells.moment(one.enabled_until))],
-        main=[
-            Block("What it does", pairs=[("Listens to", from_identifier(one.source)), ("Writes to", one.destination), ("Stop only this", cells.link(f"{reverse('admin:stop')}?scope=automation:{one.name}", "Emergency stop for this automation"))], wide=True),
-            Block("Built-in rules that always judge", columns=("Rule",), rows=[(title,) for title in rule_titles()], more=("Gates on top of them", _list("gates_gateversion")), wide=True),
+        title=one.title,
+        sentence=STAGES.get(one.state, ""),
+        tag=cells.tag(one.state, one.get_state_display()),
+        line=[
+            ("Owner", one.owner_group),
+            ("Fallback", one.fallback_group),
+            ("Version", f"v{one.version}"),
+            ("Enabled until", cells.moment(one.enabled_until)),
         ],
-        side=[history(one, ("state", "version", "owner_group"))], back=(_list("gates_automation"), "Automations"),
-    )  # fmt: skip
+        main=[
+            Block(
+                "What it does",
+                pairs=[
+                    ("Listens to", from_identifier(one.source)),
+                    ("Writes to", one.destination),
+                    (
+                        "Stop only this",
+                        cells.link(
+                            f"{reverse('admin:stop')}?scope=automation:{one.name}", "Emergency stop for this automation"
+                        ),
+                    ),
+                ],
+                wide=True,
+            ),
+            Block(
+                "Built-in rules that always judge",
+                columns=("Rule",),
+                rows=[(title,) for title in rule_titles()],
+                more=("Gates on top of them", _list("gates_gateversion")),
+                wide=True,
+            ),
+        ],
+        side=[history(one, ("state", "version", "owner_group"))],
+        back=(_list("gates_automation"), "Automations"),
+    )
 
 
 def gate(request: HttpRequest, record: GateVersion) -> Page:
@@ -155,9 +276,32 @@ def gate(request: HttpRequest, record: GateVersion) -> Page:
     kinds = ", ".join(kind_words(kind) for kind in one.applies_to) or "every action"
     when = " and ".join(row_words(row) for row in one.rows) or "always"
     return Page(
-        title=str(one), sentence=f"{one.get_result_display()} for {kinds}, when {when}.", tag=cells.tag(one.result, one.get_result_display()),
-        line=[("Says", cells.theirs(one.message, 300)), ("In force since", cells.moment(one.valid_from)), ("Retired", cells.moment(one.retired_at))],
-        main=[Block("All of these must hold", columns=("Condition",), rows=[(row_words(row),) for row in one.rows], empty="No condition: it always answers.", wide=True)],
-        side=[Block("Details", pairs=[("Written by", one.written_by or "shipped with Meshline"), ("Approved by", one.approved_by or cells.dash()), ("Name", cells.code(one.name))])],
+        title=str(one),
+        sentence=f"{one.get_result_display()} for {kinds}, when {when}.",
+        tag=cells.tag(one.result, one.get_result_display()),
+        line=[
+            ("Says", cells.theirs(one.message, 300)),
+            ("In force since", cells.moment(one.valid_from)),
+            ("Retired", cells.moment(one.retired_at)),
+        ],
+        main=[
+            Block(
+                "All of these must hold",
+                columns=("Condition",),
+                rows=[(row_words(row),) for row in one.rows],
+                empty="No condition: it always answers.",
+                wide=True,
+            )
+        ],
+        side=[
+            Block(
+                "Details",
+                pairs=[
+                    ("Written by", one.written_by or "shipped with Meshline"),
+                    ("Approved by", one.approved_by or cells.dash()),
+                    ("Name", cells.code(one.name)),
+                ],
+            )
+        ],
         back=(_list("gates_gateversion"), "Gates"),
-    )  # fmt: skip
+    )

@@ -1,12 +1,10 @@
 """The cells of lists as template filters, so that a value looks the same wherever it stands."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django import template
-from django.template.context import Context
 
-from gates.admin import customer_cell, item_tag
+from gates.cells import customer_cell, item_tag
 from ledger import cells, words
 from ledger.readonly import page_of
 from meshline.console import shell
@@ -44,15 +42,3 @@ def state_tag(record: Any) -> Any:
 def is_odd(node: Any, odd: set[tuple[str, str]]) -> bool:
     """Whether a member of a body is not the same in every body."""
     return (node.path, node.value) in odd
-
-
-@register.simple_tag(takes_context=True)
-def set_filters(context: Context) -> list[Mapping[str, str]]:
-    """The filters of a list that are set now: label, value, and the address without it."""
-    shown = context["cl"]
-    made = []
-    for spec in shown.filter_specs:
-        chosen = [one for one in spec.choices(shown) if one["selected"]]
-        if spec.value() is not None and chosen:
-            made.append({"title": spec.title, "value": chosen[0]["display"]})
-    return made

@@ -1,0 +1,1 @@
+"""`demo`: the whole product on a bare machine, and a billing week that passes through it."""

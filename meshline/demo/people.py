@@ -1,0 +1,95 @@
+"""The people of the demo, one for each group, and what they do during the week: by the same doors as everybody."""
+
+import base64
+from dataclasses import dataclass
+
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import Group, User
+from django.utils.crypto import get_random_string, salted_hmac
+
+from gates import automations, review, stop
+from gates.models import ReviewItem
+
+DOMAIN = "meshline.example"
+# Who holds the key of this checkout can read the passwords anyway, and they have 75 random bits: few rounds will do.
+ROUNDS = 20_000
+STAGES = ("suggest", "canary", "ten", "half", "full")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with an account."""
+
+    username: str
+    first: str
+    group: str
+    may: str
+
+    @property
+    def password(self) -> str:
+        """Made from the key of this checkout: the same at every start here, another one elsewhere."""
+        digest = salted_hmac("meshline.demo.people", self.username, algorithm="sha256").digest()
+        text = base64.b32encode(digest).decode().lower()
+        return "-".join((text[:5], text[5:10], text[10:15]))
+
+    def account(self) -> User:
+        """The stored account."""
+        return User.objects.get(username=self.username)
+
+
+SUPPORT = Person("sofia", "Sofia", "Support", "sees everything, claims items, stops all writes")
+RESOLVER = Person("ben", "Ben", "Billing Resolver", "approves, rejects and retries")
+MANAGER = Person("maya", "Maya", "Support Manager", "approves above the limit, resumes after a stop")
+ENGINEER = Person("arun", "Arun", "Automation Engineer", "retries, replays, reads bodies")
+LEAD = Person("rita", "Rita", "Revenue Ops Lead", "steps automations, resumes after a stop")
+PRODUCT = Person("paul", "Paul", "Product Ops", "sees everything, claims items")
+AUDITOR = Person("ada", "Ada", "Auditor", "sees everything, bodies included")
+PEOPLE = (SUPPORT, RESOLVER, MANAGER, ENGINEER, LEAD, PRODUCT, AUDITOR)
+
+
+def arrive() -> None:
+    """Make the accounts, and let one of them switch the dunning automation on, step by step as it must be."""
+    for person in PEOPLE:
+        encoded = PBKDF2PasswordHasher().encode(person.password, get_random_string(22), ROUNDS)
+        user = User.objects.create(
+            username=person.username, first_name=person.first, email=f"{person.username}@{DOMAIN}", is_staff=True,
+            password=encoded,
+        )  # fmt: skip
+        user.groups.add(Group.objects.get(name=person.group))
+    lead = LEAD.account()
+    for stage in STAGES:
+        automations.step_to("dunning", stage, by=lead, reason="demo: the simulators stand in for the providers")
+
+
+def press_stop() -> str:
+    """Anybody may."""
+    stop.engage(stop.ALL, by=SUPPORT.account(), reason="Suspensions look wrong to me, checking with billing")
+    return f"{SUPPORT.first} ({SUPPORT.group}) presses the emergency stop: no write leaves"
+
+
+def ask_resume() -> str:
+    """The first of two."""
+    held = stop.held_count()
+    stop.request_resume(stop.ALL, by=MANAGER.account(), reason="Checked: these invoices are unpaid")
+    return f"{MANAGER.first} ({MANAGER.group}) asks to resume, {held} actions wait; everything stays halted"
+
+
+def confirm_resume() -> str:
+    """The second of two."""
+    stop.confirm_resume(stop.ALL, by=LEAD.account())
+    return f"{LEAD.first} ({LEAD.group}) confirms: what waited is judged again and released a few at a time"
+
+
+def approve_restores(most: int) -> int:
+    """The resolver gives service back to some of those who paid late; the other items are left for a visitor."""
+    resolver = RESOLVER.account()
+    waiting = ReviewItem.objects.filter(state="open", kind="contract.restore", action__state="in_review")
+    done = 0
+    for item in waiting.select_related("action").order_by("id")[:most]:
+        if item.action is not None:
+            review.approve(
+                item.pk, by=resolver, reason="The payment is there", version=item.action.state_version,
+                preview_hash=item.action.preview_hash,
+            )  # fmt: skip
+            done += 1
+    return done

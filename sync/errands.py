@@ -1,0 +1,87 @@
+"""What a drain's threads do: one look-up, one judgement, one write or one question each, on plain data.
+
+What comes back says what came of it and carries every exchange that was made. An errand always comes back: a bug in
+an adapter or a rule becomes an error of the one it happened to, never a thread that is missed for ever.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from gates.types import Policy
+from sync import enrich, executor
+from sync.claimed import Claimed
+from sync.errors import PermanentError, ProviderError
+from sync.executor import Judged, Sent
+from sync.understand import Heard
+from sync.wiretypes import ContractRecord, Exchange, FrozenRequest
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Looked:
+    """An event that needed the ERP to say which contract it is about."""
+
+    heard: Heard
+    record: ContractRecord | None = None
+    error: ProviderError | None = None
+
+
+@dataclass(slots=True)
+class Done:
+    """What came back from a thread, with every exchange it made."""
+
+    result: Judged | Sent | Looked
+    exchanges: list[Exchange] = field(default_factory=list)
+
+
+def owned(done: Sequence[Done]) -> list[tuple[Any, int | None, Exchange]]:
+    """Every exchange with the action or the event it was made for."""
+    rows: list[tuple[Any, int | None, Exchange]] = []
+    for one in done:
+        result = one.result
+        owner = (None, result.heard.id) if isinstance(result, Looked) else (result.one.id, None)
+        rows += [(*owner, exchange) for exchange in one.exchanges]
+    return rows
+
+
+def look_up_contract(heard: Heard, subscription: str) -> Done:
+    """Ask the ERP which contract a subscription belongs to."""
+    result, exchanges = Looked(heard), list[Exchange]()
+    try:
+        result.record = enrich.contract_of(subscription, exchanges)
+    except ProviderError as error:
+        result.error = error
+    except Exception as error:  # noqa: BLE001 - see the module's own words
+        result.error = _bug("look_up_contract", error)
+    return Done(result, exchanges)
+
+
+def judge(one: Claimed, rules: Policy) -> Done:
+    """Read what is stale and judge again."""
+    exchanges: list[Exchange] = []
+    try:
+        result = executor.judge(one, rules, exchanges)
+    except Exception as error:  # noqa: BLE001 - see the module's own words
+        result = Judged(one, error=_bug("judge", error))
+    return Done(result, exchanges)
+
+
+def send(one: Claimed, request: FrozenRequest, check: Callable[[], None]) -> Done:
+    """Send a frozen request."""
+    exchanges: list[Exchange] = []
+    return Done(executor.send(one, request, check, exchanges), exchanges)
+
+
+def find_out(one: Claimed) -> Done:
+    """Ask what became of a write."""
+    exchanges: list[Exchange] = []
+    return Done(executor.find_out(one, exchanges), exchanges)
+
+
+def _bug(errand: str, error: Exception) -> PermanentError:
+    log.error("errand_broke", errand=errand, error=type(error).__name__, exc_info=error)
+    return PermanentError(f"{errand} broke: {type(error).__name__}", code="bug")
