@@ -161,7 +161,7 @@ class ReviewItemAdmin(ReadOnlyAdmin):
         """Who has it, else whose turn it is."""
         if one.owner is not None:
             return cells.theirs(one.owner.get_username(), 40)
-        return format_html('<span class="quiet">{}</span>', one.owner_group)
+        return format_html('<span class="quiet">{}</span>', cells.plain(one.owner_group, 40))
 
 
 @admin.register(Automation)

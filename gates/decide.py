@@ -1,5 +1,8 @@
 """decide: proposal + facts + policy -> decision. Pure: the same inputs give the same answer, now and in a year."""
 
+from dataclasses import replace
+from typing import Any
+
 from gates import rollout, rules
 from gates.types import ASKED, SEVERITY, Decision, Facts, Policy, Proposal, RuleResult, Verdict
 
@@ -12,23 +15,26 @@ def decide(
     `approved_rules` are rules that people saw failing and approved: these no longer ask. A rule that fails newly does.
     A hold is time, not doubt: nobody can approve it away here (escalation is a decision of its own).
     """
+    if not policy.is_owned:
+        facts = replace(facts, has_owner=False)
     answers = tuple(rule(proposal, facts, policy) for rule in rules.RULES) + tuple(
         rules.typed.evaluate(gate, proposal, facts) for gate in policy.gates
     )
-    version = policy.version
+    by: dict[str, Any] = {"rule_version": policy.version, "basis": policy.basis | {"approved": sorted(approved_rules)}}
     if proposal.withdrawn:
-        return Decision("supersede", "superseded", answers, rule_version=version)
+        return Decision("supersede", "superseded", answers, **by)
     if policy.stage in ("shadow", "paused"):
-        return Decision("observe", "observed", answers, mode="shadow", rule_version=version)
+        return Decision("observe", "observed", answers, mode="shadow", **by)
     answers += _by_stage(proposal, facts, policy)
     standing = [answer for answer in answers if not _excused(answer, approved_rules)]
     worst = max((SEVERITY[answer.verdict] for answer in standing), default=0)
     if worst >= SEVERITY[Verdict.REVIEW]:
-        return Decision("ask", "in_review", answers, rule_version=version)
+        return Decision("ask", "in_review", answers, **by)
     if worst == SEVERITY[Verdict.HOLD]:
-        until = max(answer.until for answer in standing if answer.verdict is Verdict.HOLD and answer.until)
-        return Decision("hold", "held", answers, until=until, rule_version=version)
-    return Decision("approve", "approved", answers, rule_version=version)
+        ends = [answer.until for answer in standing if answer.verdict is Verdict.HOLD and answer.until]
+        look_again = facts.now + policy.limits.context_max_age  # a gate that people wrote holds without an end
+        return Decision("hold", "held", answers, until=max(ends, default=look_again), **by)
+    return Decision("approve", "approved", answers, **by)
 
 
 def _excused(answer: RuleResult, approved: frozenset[str]) -> bool:

@@ -1,8 +1,8 @@
 """The dunning memo of a contract: payment events folded by the provider's time, so that arrival order does not matter.
 
 Shape: `{invoice id: {"first_failed", "newest", "next_attempt", "attempts", "paid_at", "closed_at", "number",
-"amount_due", "currency"}}`, times as Unix seconds. Folding is commutative, associative and idempotent: any order of
-the same events, with any repeats, ends in the same memo.
+"amount_due", "currency", "late"}}`, times as Unix seconds. Folding is commutative, associative and idempotent: any
+order of the same events, with any repeats, ends in the same memo.
 """
 
 from collections.abc import Mapping
@@ -25,6 +25,7 @@ class PaymentSeen:
     number: str = ""
     amount_due: int | None = None
     currency: str = ""
+    late: bool = False
 
 
 def fold(memo: Mapping[str, Any], seen: PaymentSeen) -> dict[str, Any]:
@@ -34,13 +35,20 @@ def fold(memo: Mapping[str, Any], seen: PaymentSeen) -> dict[str, Any]:
     if seen.outcome == "failed":
         entry["first_failed"] = min(entry.get("first_failed", at), at)
         version = [at, seen.attempt_count, int(seen.next_attempt_at.timestamp()) if seen.next_attempt_at else 0]
-        if version >= entry.get("newest", [0, 0, 0]):
-            entry["newest"] = version
-            entry |= {"number": seen.number, "amount_due": seen.amount_due, "currency": seen.currency}
+        said = {"number": seen.number, "amount_due": seen.amount_due, "currency": seen.currency}
+        if (version, _rank(said)) >= (entry.get("newest", [0, 0, 0]), _rank(entry)):
+            entry |= {"newest": version, **said}
+        if seen.late:  # one that came too late is enough for a person to look, whichever came first
+            entry["late"] = True
     else:
         name = "paid_at" if seen.outcome == "paid" else "closed_at"
         entry[name] = min(entry.get(name, at), at)
     return _trim({**memo, seen.invoice_id: entry})
+
+
+def _rank(said: Mapping[str, Any]) -> tuple[str, int, str]:
+    """Decides between two failures of the same moment: any order will do, as long as it is always the same."""
+    return said.get("number", ""), said.get("amount_due") or 0, said.get("currency", "")
 
 
 def _trim(memo: dict[str, Any]) -> dict[str, Any]:

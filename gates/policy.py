@@ -36,7 +36,9 @@ class Policies:
     def of(self, automation: str) -> Policy:
         """The policy of one automation. One that is not registered is paused: it may only observe."""
         stage, version = self.stages.get(automation, ("paused", 0))
-        return Policy(self.gates, self.limits, stage, version)
+        owners = self.owners.get(automation)
+        is_owned = owners is not None and bool(owners.group and owners.fallback)
+        return Policy(self.gates, self.limits, stage, version, is_owned)
 
     def by_hand(self) -> Policy:
         """The policy for what a person asked for: the same gates, no rollout, and another person decides."""

@@ -143,11 +143,26 @@ class Policy:
     limits: Limits = Limits()
     stage: str = "full"
     automation_version: int = 1
+    is_owned: bool = True
+
+    @property
+    def basis(self) -> dict[str, Any]:
+        """What the ledger keeps of this beside the facts, enough to judge again."""
+        return {
+            "stage": self.stage, "automation": self.automation_version,
+            "gates": [[gate.name, gate.version] for gate in self.gates],  # in the order they judged
+            "limits": _seconds(self.limits), "owned": self.is_owned,
+        }  # fmt: skip
 
     @property
     def version(self) -> str:
         """Names the automation version and every gate version, as the ledger stores it."""
         return f"a{self.automation_version}:{_names(tuple((gate.name, gate.version) for gate in self.gates))}"
+
+
+@lru_cache(maxsize=8)
+def _seconds(limits: Limits) -> dict[str, float]:
+    return {name: getattr(limits, name).total_seconds() for name in Limits.__dataclass_fields__}
 
 
 @lru_cache(maxsize=64)
@@ -172,6 +187,7 @@ class Decision:
     until: datetime | None = None
     mode: str = "live"
     rule_version: str = ""
+    basis: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def failing(self) -> tuple[RuleResult, ...]:

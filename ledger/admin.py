@@ -10,7 +10,17 @@ from django.utils.safestring import SafeString
 from ledger import cells
 from ledger.models import Action, Contract, Customer, Event, LedgerRow
 from ledger.readonly import ReadOnlyAdmin, actor_names, as_uuid, choice, exact, of_states, of_systems, page_of, since
-from ledger.words import DECISIONS, KINDS, decision_words, event_words, kind_words, state_words, verdict_words
+from ledger.words import (
+    DECISIONS,
+    EVENTS,
+    KINDS,
+    OUTCOMES,
+    decision_words,
+    event_words,
+    kind_words,
+    state_words,
+    verdict_words,
+)
 
 OPEN_STATES = ("held", "in_review", "approved", "parked", "sending", "unknown", "failed")
 
@@ -51,7 +61,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     @admin.display(description="Account owner")
     def account_owner(self, one: Customer) -> Any:
         """Whose account it is."""
-        return one.owner or cells.dash()
+        return cells.theirs(one.owner, 40) if one.owner else cells.dash()
 
     @admin.display(description="External id")
     def external(self, one: Customer) -> SafeString:
@@ -68,7 +78,7 @@ class CustomerAdmin(ReadOnlyAdmin):
 class ContractAdmin(ReadOnlyAdmin):
     """What they bought and whether it is in good standing."""
 
-    list_display = ("shown_id", "shown_state", "of_customer", "plan", "price", "owed", "started", "ends")
+    list_display = ("shown_id", "shown_state", "of_customer", "shown_plan", "price", "owed", "started", "ends")
     list_filter = (
         choice("state", "State", of_states("state", Contract.State.choices)),
         exact("customer", "Customer", "customer_id"),
@@ -92,6 +102,11 @@ class ContractAdmin(ReadOnlyAdmin):
     def of_customer(self, one: Contract) -> SafeString:
         """Whose it is."""
         return page_of(one.customer, cells.theirs(one.customer, 60))
+
+    @admin.display(description="Plan")
+    def shown_plan(self, one: Contract) -> SafeString:
+        """What was bought."""
+        return cells.theirs(one.plan, 40) if one.plan else cells.dash()
 
     @admin.display(description="Price of a period")
     def price(self, one: Contract) -> SafeString:

@@ -78,7 +78,7 @@ def theirs(value: Any, limit: int = 200) -> SafeString:
 
 def tag(state: str, label: str) -> SafeString:
     """A state in words, coloured by what it asks of the reader."""
-    return format_html('<span class="tag is-{}">{}</span>', TONES.get(str(state), "grey"), label)
+    return format_html('<span class="tag is-{}">{}</span>', TONES.get(str(state), "grey"), plain(label, 60))
 
 
 def amount(minor: int | None, currency: str) -> SafeString:

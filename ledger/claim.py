@@ -121,6 +121,16 @@ def renew(token: int, lease: int) -> None:
         )
 
 
+def abandon(tokens: list[int]) -> None:
+    """End the leases of workers that are known to be gone. What they may have in the air waits its full time."""
+    for queue, safe in ((EVENTS, "true"), (ACTIONS, "state <> 'sending'")):
+        sets.run(
+            f"""update {queue.table} set lease_until = now() - interval '1 ms'
+                where lease_token = any(%(tokens)b::bigint[]) and lease_until is not null and {safe}""",
+            {"tokens": tokens},
+        )
+
+
 def finish_events(done: list[dict[str, Any]], token: int) -> set[int]:
     """Settle events inside the caller's transaction; returns those that were still ours (the fence).
 

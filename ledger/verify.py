@@ -37,7 +37,8 @@ class Subject:
     @property
     def start(self) -> str:
         """The state it begins in, before any row."""
-        return str(self.model._meta.get_field("state").default)
+        fields = {field.name: field for field in self.model._meta.fields}
+        return str(fields["state"].default)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,21 @@
 import asyncio
 from typing import Any
 
-from granian.rsgi import ProtocolClosed
+from granian.rsgi import ProtocolClosed, ProtocolError
 
 READ_AT_ONCE_BYTES = 64 * 1024
 SECONDS = 10.0
+HELD_BYTES = 64 * 1024 * 1024
 DRAINED_BYTES = 32 * 1024 * 1024
 DRAIN_SECONDS = 5.0
 
 
 class TooLong(Exception):
     """The body is, or is announced to be, longer than the limit."""
+
+
+class TooMany(Exception):
+    """Bodies that are still coming in fill all the memory they may have together."""
 
 
 class TooSlow(Exception):
@@ -43,12 +48,24 @@ async def read(scope: Any, transport: Any, limit: int) -> bytes:
         raise Gone from None
 
 
+class _Held:
+    """What has come of long bodies that are not complete, in this process."""
+
+    size = 0
+
+
 async def _gather(transport: Any, limit: int) -> bytes:
     body = bytearray()
-    async for chunk in transport:
-        body += chunk
-        if len(body) > limit:
-            raise TooLong
+    try:
+        async for chunk in transport:
+            body += chunk
+            _Held.size += len(chunk)
+            if len(body) > limit:
+                raise TooLong
+            if _Held.size > HELD_BYTES:
+                raise TooMany
+    finally:
+        _Held.size -= len(body)
     return bytes(body)
 
 
@@ -56,10 +73,12 @@ async def drain(transport: Any) -> None:
     """Let a refused sender finish, up to a point: one that is cut off while it sends never reads the answer."""
     left = DRAINED_BYTES
     try:
+        stream = aiter(transport)
+    except ProtocolError:
+        stream = transport  # begun already, and goes on where it was left
+    try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            async for chunk in transport:
-                left -= len(chunk)
-                if left < 0:
-                    return
-    except (TimeoutError, ProtocolClosed):
+            while left > 0:
+                left -= len(await anext(stream))
+    except (TimeoutError, StopAsyncIteration, ProtocolClosed):
         return

@@ -11,6 +11,9 @@ from sync import deadline, inbox, receive, refusals
 from sync.inbox import Delivery, Stored
 
 MAX_GROUP = 256
+# Those behind would wait for seconds; a sender that is told to come again comes again.
+MAX_WAITING = 2000
+MAX_WAITING_BYTES = 64 * 1024 * 1024
 PREPARE_AFTER = 5
 
 Outcome = Stored | Exception
@@ -27,11 +30,16 @@ class Clerk:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.waiting: Waiting = []
+        self.waiting_bytes = 0
         self.is_busy = False
         self.is_stuck = False
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="clerk")
         self.database: BaseDatabaseWrapper | None = None
         self.tidying: asyncio.TimerHandle | None = None
+
+    def is_full(self) -> bool:
+        """Whether more wait than can be stored in good time."""
+        return len(self.waiting) >= MAX_WAITING or self.waiting_bytes >= MAX_WAITING_BYTES
 
     async def store(self, delivery: Delivery) -> Outcome:
         """Store one delivery; an exception as outcome means that it was not."""
@@ -39,6 +47,7 @@ class Clerk:
             return OperationalError("the database does not answer")
         future: asyncio.Future[Outcome] = self.loop.create_future()
         self.waiting.append((delivery, future))
+        self.waiting_bytes += len(delivery.raw)
         if not self.is_busy:
             self._begin()
         return await future
@@ -60,6 +69,7 @@ class Clerk:
 
     def _begin(self) -> None:
         group, self.waiting = self.waiting[:MAX_GROUP], self.waiting[MAX_GROUP:]
+        self.waiting_bytes -= sum(len(delivery.raw) for delivery, _ in group)
         self.is_busy = True
         alarm = self.loop.call_later(receive.STORE_SECONDS, self._give_up, group)
         self.thread.submit(self._work, group, alarm)
@@ -94,7 +104,7 @@ class Clerk:
         self._fail(group + self._all_waiting(), OperationalError("the database took too long"))
 
     def _all_waiting(self) -> Waiting:
-        group, self.waiting = self.waiting, []
+        group, self.waiting, self.waiting_bytes = self.waiting, [], 0
         return group
 
     @staticmethod

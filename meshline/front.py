@@ -23,8 +23,6 @@ from sync.providers.base import Headers
 from sync.receive import Answer
 
 WEBHOOK = re.compile(r"/webhooks/([-a-zA-Z0-9_]{1,64})/?")
-# More than this at once, in one process, is a flood: at its usual rate it would take seconds to answer them.
-MAX_DELIVERIES = 400
 
 
 class Front:
@@ -33,7 +31,6 @@ class Front:
     def __init__(self, pages: Pages) -> None:
         self.pages = pages
         self.clerk: Clerk
-        self.deliveries = 0
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.clerk = Clerk(loop)
@@ -46,7 +43,6 @@ class Front:
         if found is None:
             await self.pages.serve(scope, transport)
             return
-        self.deliveries += 1
         try:
             answer = await self.receive(found[1], scope, transport)
             transport.response_bytes(answer.status, answer.headers, answer.body)
@@ -56,14 +52,10 @@ class Front:
                     await bodies.drain(transport)
         except (bodies.Gone, ProtocolClosed):
             return
-        finally:
-            self.deliveries -= 1
 
     async def receive(self, source: str, scope: Any, transport: Any) -> Answer:
         """The answer to one delivery."""
         now, address, headers = clock.now(), address_of(scope), headers_of(scope)
-        if self.deliveries > MAX_DELIVERIES:
-            return receive.busy(now)
         try:
             raw = await bodies.read(scope, transport, settings.MESHLINE_MAX_BODY_BYTES)
         except bodies.TooLong:
@@ -74,6 +66,10 @@ class Front:
             return receive.refuse(
                 receive.TOO_SLOW, source, headers, raw=b"", now=now, address=address, reason="too slow"
             )
+        except bodies.TooMany:
+            return receive.busy(now)
+        if self.clerk.is_full():
+            return receive.busy(now)
         judged = receive.judge(source, headers, raw=raw, now=now, address=address)
         if not isinstance(judged, Delivery):
             return judged

@@ -1,7 +1,7 @@
 """Django's own WSGI callable, served in threads behind the front."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
@@ -15,6 +15,7 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_WAITING = 200
 PLAIN = ("content-type", "text/plain; charset=utf-8")
 CLOSE = ("connection", "close")
+TOO_MANY = (503, [PLAIN, CLOSE, ("retry-after", "5")], b"too many requests at once")
 OWN_HEADERS = frozenset(("content-length", "transfer-encoding", "connection", "keep-alive"))
 ENVIRON: dict[str, Any] = {
     "SCRIPT_NAME": "",
@@ -38,7 +39,7 @@ class Pages:
     async def serve(self, scope: Any, transport: Any) -> None:
         """Answer one request."""
         if self.open >= MAX_WAITING:
-            transport.response_bytes(503, [PLAIN, CLOSE, ("retry-after", "5")], b"too many requests at once")
+            transport.response_bytes(*TOO_MANY)
             return
         self.open += 1
         try:
@@ -49,6 +50,8 @@ class Pages:
         except bodies.TooLong:
             transport.response_bytes(413, [PLAIN, CLOSE], b"body is too long")
             await bodies.drain(transport)
+        except bodies.TooMany:
+            transport.response_bytes(*TOO_MANY)
         except bodies.TooSlow:
             transport.response_bytes(408, [PLAIN, CLOSE], b"body took too long")
         except (bodies.Gone, ProtocolClosed):
@@ -59,13 +62,17 @@ class Pages:
     def call(self, environ: dict[str, Any]) -> Page:
         """On a page's thread: the whole page, since none of ours is too long to be held."""
         begun: list[Any] = []
+        written: list[bytes] = []
 
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+        ) -> Callable[[bytes], object]:
             begun[:] = status, headers
+            return written.append
 
         parts: Iterable[bytes] = self.application(environ, start_response)
         try:
-            body = b"".join(parts)
+            body = b"".join((*written, *parts))
         finally:
             close = getattr(parts, "close", None)
             if close is not None:

@@ -182,7 +182,6 @@ MESHLINE_DUNNING_EFFECT = env_str("MESHLINE_DUNNING_EFFECT", "suspend", choices=
 MESHLINE_DOWNGRADE_PLAN = env_str("MESHLINE_DOWNGRADE_PLAN", "free", max_length=64)
 MESHLINE_BODY_RETENTION_DAYS = env_int("MESHLINE_BODY_RETENTION_DAYS", 90, low=0 if MESHLINE_DEV else 7, high=3650)
 MESHLINE_MAX_BODY_BYTES = env_int("MESHLINE_MAX_BODY_BYTES", 1024 * 1024, low=64 * 1024, high=16 * 1024 * 1024)
-MESHLINE_SIGNATURE_TOLERANCE_SECONDS = env_int("MESHLINE_SIGNATURE_TOLERANCE_SECONDS", 300, low=30, high=900)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MESHLINE_MAX_BODY_BYTES + 1
 
 # --- Providers -------------------------------------------------------------------------------------------------------

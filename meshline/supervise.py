@@ -211,12 +211,12 @@ def only_one(pid_dir: Path, name: str) -> Iterator[None]:
 
 
 def web(host: str, port: int, *, workers: int = 2, threads: int = 8) -> Spec:
-    """The web server: two processes of eight threads each are the measured best on two cores."""
-    listen = ["--interface", "wsgi", "--host", host, "--port", str(port), "--http", "1", "--no-ws"]
-    size = ["--workers", str(workers), "--blocking-threads", str(threads)]
+    """The web server: the receiver in front, Django's pages in `threads` threads; two processes suit two cores."""
+    listen = ["--interface", "rsgi", "--host", host, "--port", str(port), "--http", "1", "--no-ws"]
     care = ["--respawn-failed-workers", "--workers-kill-timeout", "5", "--log-level", "error"]
-    command = [sys.executable, "-m", "granian", *listen, *size, *care]
-    return Spec("web", [*command, "meshline.wsgi:application"], env={lifeline.TIED: "1"}, grace_seconds=30, cwd=ROOT)
+    command = [sys.executable, "-m", "granian", *listen, "--workers", str(workers), *care, "meshline.front:application"]
+    env = {lifeline.TIED: "1", "MESHLINE_PAGE_THREADS": str(threads)}
+    return Spec("web", command, env=env, grace_seconds=30, cwd=ROOT)
 
 
 def worker(cluster: str, *, stop_seconds: float) -> Spec:

@@ -138,7 +138,8 @@ def judged(proposal: Proposal, judged_on: Facts, decision: Decision) -> dict[str
     rows, fingerprint = shown(proposal, judged_on, decision.rule_version)
     return {
         "preview": rows, "preview_hash": fingerprint,
-        "answers": answers_of(decision), "facts": facts.for_ledger(judged_on), "rule_version": decision.rule_version,
+        "answers": answers_of(decision), "facts": {**facts.for_ledger(judged_on), "policy": decision.basis},
+        "rule_version": decision.rule_version,
         "judged_version": judged_on.contract_version,
     }  # fmt: skip
 

@@ -77,6 +77,7 @@ class Drain:
     def run(self) -> int:
         """Work until the box is over; returns how many events and actions were settled."""
         ends, settled = time.monotonic() + self.box, 0
+        self.tended_at = float("-inf")  # whoever was here before may have left something
         try:
             self.solo()
             while time.monotonic() < ends and not stopflag.is_set():
@@ -198,7 +199,7 @@ class Drain:
 
     def broke(self, one: Heard, error: Exception) -> None:
         """One event could not be booked: again later, and after twelve tries a person."""
-        log.warning("event_broke", event=one.id, correlation_id=str(one.correlation_id), error=type(error).__name__)
+        log.warning("event_broke", event_id=one.id, correlation_id=str(one.correlation_id), error=type(error).__name__)
         if one.attempts >= claim.ATTEMPTS_BEFORE_PARK:
             one.park, one.seen = f"could not be handled in {one.attempts} tries: {type(error).__name__}", None
             pipeline.book([one], self.token, {})
@@ -390,9 +391,19 @@ def resident() -> int:
             slots.leave(drain.token)
     except (DatabaseError, psycopg.Error) as error:
         log.warning("drain_lost_database", error=type(error).__name__)
-        connection.close()
-        time.sleep(min(2.0, IDLE_SECONDS))
+        _leave_when_back(drain.token)
         return 0
+
+
+def _leave_when_back(token: int) -> None:
+    """Free what this life held as soon as the database is there again, instead of when its leases run out."""
+    ends = time.monotonic() + FINISH_SECONDS
+    while time.monotonic() < ends and not stopflag.is_set():
+        connection.close()
+        time.sleep(IDLE_SECONDS)
+        with contextlib.suppress(DatabaseError):
+            slots.give_up([token])
+            return
 
 
 def once() -> int:

@@ -67,7 +67,7 @@ def build(known: Known, *, now: datetime, business_key: str, executing: bool, la
         erp_record_id=known.refs.erp_record,
         ticket_id=known.refs.ticket,
         ticket_status=support.get("status", ""),
-        late_event=late,
+        late_event=late or bool(entry.get("late")),
         synced_at={name: when(block["synced_at"]) for name, block in known.blocks.items() if block.get("synced_at")},
         executing=executing,
     )

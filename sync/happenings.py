@@ -39,8 +39,10 @@ class Row:
     correlation_id: UUID
     event_id: int | None
     customer_id: int
+    by_hand: bool = False
 
 
+ENDINGS = ("contract.suspend", "contract.downgrade")
 Planned = dict[int, list[Row]]
 
 
@@ -51,7 +53,8 @@ def planned_actions(wanted: Mapping[int, set[str]]) -> Planned:
         return {}
     rows = sets.run(
         """select a.contract_id, a.id, a.kind, a.business_key, a.state, a.state_version, a.params, a.target, a.because,
-                  a.automation, a.correlation_id, a.event_id, a.customer_id
+                  a.automation, a.correlation_id, a.event_id, a.customer_id,
+                  exists (select from gates_approval p where p.action_id = a.id and p.voided_at is null)
              from ledger_action a
              join unnest(%(contract)b::bigint[], %(invoice)b::text[]) as v(contract, invoice)
                on a.contract_id = v.contract and split_part(a.business_key, ':', 2) = v.invoice
@@ -151,20 +154,30 @@ def _row(one: Heard) -> dict[str, Any]:
 
 
 def _reschedule(rows: list[Row], contract: Known, one: Heard, into: Booking) -> None:
-    """A newer failure moves the end of the window: held actions are judged again."""
+    """What is newly known of a failure moves the end of the window: what waits for it is judged again.
+
+    What was approved by a person stays approved; it is judged on fresh facts before it is sent.
+    """
     for row in rows:
-        if row.state != "held" or row.kind not in ("contract.suspend", "contract.downgrade"):
+        if row.kind not in ENDINGS or row.state not in ("held", "approved") or row.by_hand:
             continue
         kind = actions.get(row.kind)
         proposal = Proposal(row.kind, row.target, row.business_key, row.because, row.params, kind.risk, kind.needs)
         judged_on = facts.build(contract, now=into.now, business_key=row.business_key, executing=False)
         decision = decide.decide(proposal, judged_on, into.policies.of(row.automation))
-        if decision.state == "held" and decision.until:
-            _step(
-                row, "hold", "held", one, into,
-                {**booking.judged(proposal, judged_on, decision), "available_at": decision.until},
-                booking.reasons_of(decision),
-            )  # fmt: skip
+        if decision.verb not in ("hold", "ask", "approve") or decision.state == row.state == "approved":
+            continue
+        changes = {**booking.judged(proposal, judged_on, decision), **book.lease_free(decision.until)}
+        _step(row, decision.verb, decision.state, one, into, changes, booking.reasons_of(decision))
+        if decision.verb == "ask":
+            into.ask(_asked(row), decision, into.policies.owner_of(row.automation))
+
+
+def _asked(row: Row) -> dict[str, Any]:
+    return {
+        "id": row.id, "customer_id": row.customer_id, "kind": row.kind, "because": row.because,
+        "correlation_id": row.correlation_id,
+    }  # fmt: skip
 
 
 def _withdraw(rows: list[Row], business_key: str, contract: Known, cause: Cause, one: Heard, into: Booking) -> None:
@@ -177,7 +190,7 @@ def _withdraw(rows: list[Row], business_key: str, contract: Known, cause: Cause,
             reason = [{"rule": "contradicted", "reason": f"event {one.id} settled it; planned by event {row.event_id}"}]
             _step(row, "supersede", "superseded", one, into, {}, reason)
             into.close(row.id, "superseded")
-        elif row.state == "applied" and row.kind in ("contract.suspend", "contract.downgrade"):
+        elif row.state == "applied" and row.kind in ENDINGS:
             undo = dunning.restore(str(row.params["invoice"]), row.params, row.kind)
             if not any(other.kind == undo.kind and other.business_key == undo.business_key for other in rows):
                 restoring = Cause(one.id, one.correlation_id, dunning.AUTOMATION, one.late, reverses=row.id)
@@ -272,11 +285,11 @@ def _erp_customer(seen: ErpCustomerSeen, place: Found | None) -> str:
 
 def _ticket(one: Heard, contract: Known | None, into: Booking) -> str:
     seen: TicketSeen = one.seen
+    agent = str(providers.get("zendesk").config.get("agent_id", ""))
+    if agent and seen.actor_id == agent:  # it may come before our own booking says whose ticket it is
+        return "ignored: our own write coming back"
     if contract is None:
         return "ignored: not a ticket of ours"
-    agent = str(providers.get("zendesk").config.get("agent_id", ""))
-    if agent and seen.actor_id == agent:
-        return "ignored: our own write coming back"
     block = contract.blocks.get("support", {})
     if not facts.newer(block, one.occurred_at):
         return "superseded: older than what is known"

@@ -9,8 +9,8 @@ from ledger.models import Action, Event
 class Attempt(models.Model):
     """One HTTP exchange with a provider, without credentials. Insert only; its bodies are erasable."""
 
-    action = models.ForeignKey(Action, on_delete=models.PROTECT, null=True, related_name="exchanges")
-    event = models.ForeignKey(Event, on_delete=models.PROTECT, null=True, related_name="exchanges")
+    action = models.ForeignKey(Action, on_delete=models.PROTECT, null=True, related_name="exchanges", db_index=False)
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, null=True, related_name="exchanges", db_index=False)
     provider = models.CharField(max_length=32)
     method = models.CharField(max_length=8)
     path = models.CharField(max_length=1000)
@@ -28,6 +28,7 @@ class Attempt(models.Model):
         indexes = [
             models.Index(fields=["action", "id"], name="attempt_action"),
             models.Index(fields=["provider", "-id"], name="attempt_provider"),
+            models.Index(fields=["event"], name="attempt_event", condition=models.Q(event__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -91,10 +91,20 @@ def _correlate(todo: Sequence[Heard], records: Mapping[int, ContractRecord | Non
             if place is None:
                 raise RacedAdoption("the same ids were adopted at this moment by another worker")
             links |= correlate.look_up([*one.contract_links, *one.customer_links])
+        elif place is not None and place.contract_id:
+            links |= _payer(one, place, links)
         found_place = place or next((links[link] for link in one.customer_links if link in links), None)
         if found_place:
             found[one.id] = found_place
     return found
+
+
+def _payer(one: Heard, place: Found, links: Mapping[correlate.Link, Found]) -> dict[correlate.Link, Found]:
+    """The ERP may know a contract before it knows who pays for it: the first event that names the payer links it."""
+    missing = [link for link in one.customer_links if link not in links]
+    if missing:
+        correlate.remember([(place.customer_id, link, None) for link in missing], "system:correlate")
+    return {link: Found(place.customer_id, None) for link in missing}
 
 
 class RacedAdoption(Exception):

@@ -19,7 +19,7 @@ from django.db import close_old_connections, connections
 from django_q.cluster import Cluster, Sentinel
 from django_q.conf import Conf
 
-from sync import lifeline, residents, stopflag
+from sync import lifeline, residents, slots, stopflag
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +101,7 @@ def keep_ringing(workers: int, asked: threading.Event) -> None:
     while not asked.is_set():
         try:
             close_old_connections()
+            slots.forget_dead()
             residents.ensure(workers, residents.host())
         except DatabaseError as error:
             log.warning("drains_not_rung", error=type(error).__name__)

@@ -106,5 +106,5 @@ def payment(heard: Heard) -> PaymentSeen | None:
     return PaymentSeen(
         invoice_id=seen.invoice_id, outcome=PAYMENT[heard.kind], at=heard.occurred_at,
         next_attempt_at=seen.next_attempt_at, attempt_count=seen.attempt_count, number=seen.number,
-        amount_due=seen.amount_due, currency=seen.currency,
+        amount_due=seen.amount_due, currency=seen.currency, late=heard.late,
     )  # fmt: skip

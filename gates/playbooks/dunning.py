@@ -72,7 +72,7 @@ def _failed(
     if known == entry:
         return Outcome(after, "superseded: nothing newer in it")
     verb = "fall_behind" if contract_state == "active" else ""
-    newer = known.get("newest") != entry.get("newest") or known.get("first_failed") != entry.get("first_failed")
+    newer = any(known.get(name) != entry.get(name) for name in ("newest", "first_failed", "late"))
     verdict = "done: contract past due" if not known.get("newest") else "done: window looked at again"
     if known.get("newest") == entry.get("newest") and known:
         verdict = "superseded: an older failure of the same invoice"

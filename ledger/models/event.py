@@ -44,7 +44,7 @@ class Event(Stateful):
     late = models.BooleanField(default=False)
     correlation_id = models.UUIDField(default=uuid.uuid4)
     customer = models.ForeignKey(
-        Customer, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False
+        Customer, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False, db_index=False
     )
     available_at = models.DateTimeField(default=clock.now)
     attempts = models.SmallIntegerField(default=0)

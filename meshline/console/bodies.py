@@ -45,7 +45,11 @@ def read(raw: bytes, *, mask: bool) -> tuple[list[Node], str]:
         if name:
             nodes.append(
                 Node(
-                    path, cells.plain(name, 80), min(depth, DEEPEST), _shown(value, children, mask, hide), _kind(value)
+                    cells.plain(path, 300),
+                    cells.plain(name, 80),
+                    min(depth, DEEPEST),
+                    _shown(value, children, mask, hide),
+                    _kind(value),
                 )
             )
         stack += [(f"{path}.{key}" if path else key, key, depth + 1, one, hide) for key, one in reversed(children)]

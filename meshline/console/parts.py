@@ -67,7 +67,7 @@ def links(rows: Sequence[ExternalId]) -> Block:
         "Known as",
         pairs=[
             (
-                f"{cells.system(one.system)} {one.kind}",
+                f"{cells.system(one.system)} {from_identifier(one.kind).lower()}",
                 format_html('{} <span class="quiet">{}</span>', cells.code(one.value), cells.ago(one.linked_at)),
             )
             for one in rows

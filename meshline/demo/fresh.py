@@ -22,7 +22,7 @@ def prepare() -> str:
     connection.close()
     kept = ""
     try:
-        kept = _make_room(settings.DATABASES["default"]["NAME"])
+        kept = make_room(settings.DATABASES["default"]["NAME"])
     except psycopg.errors.ObjectInUse as error:
         raise InUse(
             "Something else uses the database of this folder (serve, a worker, a shell). Stop it, or give the demo a "
@@ -32,7 +32,8 @@ def prepare() -> str:
     return kept
 
 
-def _make_room(name: str) -> str:
+def make_room(name: str) -> str:
+    """Leave an empty database of this name, marked as a demo's; returns under which name a filled one was kept."""
     identifier, kept = sql.Identifier(name), ""
     with _owner("postgres") as session:
         found = session.execute(COMMENT, [name]).fetchone()

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
+import psutil
 from django.conf import settings
 
 from meshline import supervise
@@ -22,6 +23,7 @@ KEPT = ("MESHLINE_LOCAL_DIR", "MESHLINE_PID_DIR", "MESHLINE_LOG_LEVEL")
 SANDBOX = "sandbox"
 READY_SECONDS = 60.0
 LOOK_SECONDS = 0.1
+READY_LOOK_SECONDS = 0.3
 MOST_RESTARTS = 2
 
 
@@ -41,6 +43,7 @@ class House:
         self.sandbox_url = f"http://{HOST}:{sandbox_port}"
         self.logs = settings.MESHLINE_LOCAL_DIR / "logs"
         self.asked = Event()
+        self.launcher = launcher()
         shared = environment(self.sandbox_url, day_seconds)
         sandbox = [sys.executable, "-m", "sync.sandbox", "--port", str(sandbox_port), "--seed", str(seed)]
         web = supervise.web(HOST, port, workers=1, threads=4)
@@ -77,7 +80,7 @@ class House:
         """Let time pass, and look after the children meanwhile. Raises Interrupted and Broken."""
         ends = time.monotonic() + seconds
         while True:
-            if self.asked.is_set():
+            if self.asked.is_set() or (self.launcher and os.getppid() != self.launcher):
                 raise Interrupted
             self.supervisor.poll()
             self._check()
@@ -90,7 +93,7 @@ class House:
         """Until the web says that work which comes in would be done."""
         ends, found = time.monotonic() + READY_SECONDS, "the web does not answer"
         while time.monotonic() < ends:
-            self.wait(LOOK_SECONDS)
+            self.wait(READY_LOOK_SECONDS)
             found = unready(self.url)
             if not found:
                 return
@@ -105,6 +108,12 @@ class House:
     def _tail(self, name: str) -> str:
         path: Path = self.logs / f"{name}.log"
         return "\n".join(path.read_text(errors="replace").splitlines()[-8:]) if path.exists() else "(empty)"
+
+
+def launcher() -> int:
+    """`uv run` waits for us in between; where it is killed, nobody else would tell us to end. 0: started otherwise."""
+    parent = psutil.Process().parent()
+    return parent.pid if parent is not None and parent.name() == "uv" else 0
 
 
 def environment(sandbox_url: str, day_seconds: float) -> dict[str, str]:

@@ -72,11 +72,18 @@ def require_free(port: int, option: str, *, beside: int) -> None:
     """Raise Refused when the port is taken, by another program or by the demo's own other half."""
     if port == beside:
         raise Refused(f"--port and --sandbox-port are both {port}; the web and the simulators need one each")
+    if not is_free(port):
+        other = next(one for one in (*range(port + 1, 65536), *range(1024, port)) if one != beside and is_free(one))
+        raise Refused(f"Port {port} on {HOST} is in use. Choose another: uv run manage.py demo {option} {other}")
+
+
+def is_free(port: int) -> bool:
+    """Whether we could listen there."""
     try:
         supervise.require_free_port(HOST, port)
-    except supervise.PortTaken as taken:
-        other = next(one for one in range(port + 1, port + 3) if one != beside)
-        raise Refused(f"{taken}. Choose another: uv run manage.py demo {option} {other}") from None
+    except supervise.PortTaken:
+        return False
+    return True
 
 
 def local_dir() -> Path:

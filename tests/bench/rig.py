@@ -72,7 +72,7 @@ def serving(options: list[str], environment: dict[str, str]) -> Iterator[tuple[i
     """A granian that answers; gives its port and process id."""
     port = free_port()
     command = [sys.executable, "-m", "granian", "--port", str(port), "--workers", "2", "--http", "1", "--no-ws"]
-    command += ["--log-level", "warning", *options]
+    command += ["--log-level", "error", *options]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
     try:
         wait_for(port, process)

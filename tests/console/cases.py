@@ -26,15 +26,34 @@ STATES = (
 KINDS = ("contract.suspend", "contract.restore", "contract.downgrade", "ticket.open", "contract.suspend", "ticket.tag")
 
 
+SENT = {"failed": "fail", "unknown": "doubt", "applied": "confirm"}
+REASONS = {
+    "hold": [{"rule": "safety_window", "verdict": "hold", "reason": "the provider may still collect the payment"}],
+    "ask": [{"rule": "open-dispute", "verdict": "block", "reason": "the customer disputes a payment"}],
+    "approve": [{"rule": "person", "reason": "approved by a person"}],
+}
+
+
 def make_case(customer: Any, contract: Any, index: int, chance: random.Random, people: dict[str, Any]) -> None:
     """One event, what it led to, and a person's turn where there is one."""
-    now, thread = clock.now(), uuid.uuid4()
-    state, kind = STATES[index % len(STATES)], KINDS[index % len(KINDS)]
-    begun = now - timedelta(minutes=37 * index + 12)
-    invoice = next(iter(contract.dunning))
+    begun = clock.now() - timedelta(minutes=37 * index + 12)
+    event = make_event(customer, contract, index, begun, f"evt_1Q{index:03d}{chance.randrange(10**8):08d}")
+    action = make_action(event, contract, index, begun)
+    make_rows(action, contract, begun, f"user:{people['priya'].pk}")
+    if action.state in SENT:
+        make_attempts(action, action.state, begun)
+    if action.state in ("in_review", "failed", "unknown"):
+        item = make_item(action, contract, index, begun)
+        if index % 5 == 1:
+            text = "Customer confirmed by mail that the card was replaced.\nWaits for the bank."
+            f.CommentFactory(item=item, author=people["dana"], text=text)
+
+
+def make_event(customer: Any, contract: Any, index: int, begun: Any, name: str) -> Any:
+    """A failed payment that was handled."""
     event = f.EventFactory(
-        provider_event_id=f"evt_1Q{index:03d}{chance.randrange(10**8):08d}",
-        object_id=invoice,
+        provider_event_id=name,
+        object_id=next(iter(contract.dunning)),
         customer=customer,
         state="processed",
         verdict="done: contract past due",
@@ -42,112 +61,86 @@ def make_case(customer: Any, contract: Any, index: int, chance: random.Random, p
         occurred_at=begun - timedelta(seconds=2),
         enqueued_at=begun,
         done_at=begun + timedelta(milliseconds=240),
-        correlation_id=thread,
         attempts=1,
         api_version="2026-06-30.endive",
         livemode=False,
         deliveries=1 + index % 3,
     )
     make_body(event, customer, contract)
-    action = f.ActionFactory(
+    return event
+
+
+def make_action(event: Any, contract: Any, index: int, begun: Any) -> Any:
+    """What the event called for, in one of all the states."""
+    now, state, kind = clock.now(), STATES[index % len(STATES)], KINDS[index % len(KINDS)]
+    return f.ActionFactory(
         state=state,
         kind=kind,
         provider="zendesk" if kind.startswith("ticket") else "netsuite",
         automation="dunning",
-        customer=customer,
+        customer=event.customer,
         contract=contract,
         event=event,
-        correlation_id=thread,
-        target=f"contract:{invoice}:{index}",
-        business_key=f"invoice:{invoice}:{index}",
+        correlation_id=event.correlation_id,
+        target=f"contract:{event.object_id}:{index}",
+        business_key=f"invoice:{event.object_id}:{index}",
         because=f"invoice INV-22{index % 12:02d} failed and may stay unpaid",
         irreversible=kind == "contract.suspend",
         preview=preview_of(kind),
         answers=answers_of(now),
-        facts={"open_disputes": index % 2, "failed_at": begun.isoformat(), "tier": customer.tier},
+        facts={"open_disputes": index % 2, "failed_at": begun.isoformat(), "tier": event.customer.tier},
         rule_version="a1:4c0ffee1",
         key=f"meshline-{uuid.uuid4()}",
         available_at=now + timedelta(hours=30),
         created_at=begun,
         unknown_since=now - timedelta(minutes=6) if state == "unknown" else None,
-        tries=1 if state in ("failed", "unknown", "applied") else 0,
+        tries=1 if state in SENT else 0,
         last_error="400: The tax id of the customer is missing" if state == "failed" else "",
-        request=request_of(invoice) if state in ("failed", "unknown", "applied") else None,
+        request=request_of(event.object_id) if state in SENT else None,
         confirmation={"id": "10186", "status": "suspended"} if state == "applied" else None,
         state_version=2,
     )
-    rows = [("hold", "proposed", "held", "system")]
-    if state in ("in_review", "failed", "unknown", "applied"):
-        rows.append(("ask", "held", "in_review", "system"))
-    if state in ("failed", "unknown", "applied"):
-        rows += [
-            ("approve", "in_review", "approved", f"user:{people['priya'].pk}"),
-            ("send", "approved", "sending", "system"),
-        ]
-        rows.append(
-            {
-                "failed": ("fail", "sending", "failed", "system"),
-                "unknown": ("doubt", "sending", "unknown", "system"),
-                "applied": ("confirm", "sending", "applied", "system"),
-            }[state]
-        )
+
+
+def make_rows(action: Any, contract: Any, begun: Any, person: str) -> None:
+    """The ledger rows that lead to the state of the action."""
+    about = {"event_id": action.event_id, "customer_id": action.customer_id, "correlation_id": action.correlation_id}
     f.LedgerRowFactory(
-        subject_kind="contract",
-        subject_id=str(contract.pk),
-        event_id=event.pk,
-        customer_id=customer.pk,
-        decision="fall_behind",
-        prior_state="active",
-        post_state="past_due",
-        correlation_id=thread,
-        outcome="past_due",
-        recorded_at=begun,
-    )
-    for step, (decision, prior, post, actor) in enumerate(rows):
+        subject_kind="contract", subject_id=str(contract.pk), decision="fall_behind", prior_state="active",
+        post_state="past_due", outcome="past_due", recorded_at=begun, **about,
+    )  # fmt: skip
+    steps = [("hold", "proposed", "held", "system")]
+    if action.state in ("in_review", *SENT):
+        steps.append(("ask", "held", "in_review", "system"))
+    if action.state in SENT:
+        steps += [("approve", "in_review", "approved", person), ("send", "approved", "sending", "system")]
+        steps.append((SENT[action.state], "sending", action.state, "system"))
+    for number, (decision, prior, post, actor) in enumerate(steps):
         f.LedgerRowFactory(
-            subject_id=str(action.pk),
-            action_id=action.pk,
-            event_id=event.pk,
-            customer_id=customer.pk,
-            decision=decision,
-            actor=actor,
-            prior_state=prior,
-            post_state=post,
-            correlation_id=thread,
-            outcome=post,
-            recorded_at=begun + timedelta(seconds=1 + 40 * step),
-            reasons=[
-                {"rule": "safety_window", "verdict": "hold", "reason": "the provider may still collect the payment"}
-            ],
-            inputs=action.facts,
-            state_version=step + 1,
-            key=action.key if decision == "send" else "",
-            confirmation_id="10186" if decision == "confirm" else "",
+            subject_id=str(action.pk), action_id=action.pk, decision=decision, actor=actor, prior_state=prior,
+            post_state=post, outcome=post, recorded_at=begun + timedelta(seconds=1 + 40 * number), inputs=action.facts,
+            reasons=REASONS.get(decision, []), state_version=number + 1, rule_version="a1:4c0ffee1",
+            key=action.key if decision == "send" else "", confirmation_id="10186" if decision == "confirm" else "",
             latency_ms=412 if decision == "confirm" else None,
-            rule_version="a1:4c0ffee1",
-            error_code="missing_tax_id" if decision == "fail" else "",
-        )
-    if state in ("failed", "unknown", "applied"):
-        make_attempts(action, state, begun)
-    if state in ("in_review", "failed", "unknown"):
-        late = (-12, 25, 190, 1500, -180, 600)[index % 6]
-        item = f.ReviewItemFactory(
-            action=action,
-            sentence=f"{kind_sentence(kind)} of {customer.name}: invoice INV-22{index % 12:02d} over {money.display(contract.amount_minor, contract.currency)} stays unpaid.",
-            why="failed" if state == "failed" else "outcome_unknown" if state == "unknown" else "open-dispute",
-            reason="the customer disputes a payment; a specialist decides",
-            due_at=now + timedelta(minutes=late),
-            amount_minor=contract.amount_minor,
-            currency=contract.currency,
-            event=event,
-            created_at=begun,
-        )
-        if index % 5 == 1:
-            f.CommentFactory(
-                item=item,
-                author=people["dana"],
-                text="Customer confirmed by mail that the card was replaced.\nWaits for the bank.",
-            )
+            error_code="missing_tax_id" if decision == "fail" else "", **about,
+        )  # fmt: skip
+
+
+def make_item(action: Any, contract: Any, index: int, begun: Any) -> Any:
+    """A person's turn."""
+    price = money.display(contract.amount_minor, contract.currency)
+    about = f"{kind_sentence(action.kind)} of {action.customer.name}"
+    return f.ReviewItemFactory(
+        action=action,
+        sentence=f"{about}: invoice INV-22{index % 12:02d} over {price} stays unpaid.",
+        why={"failed": "failed", "unknown": "outcome_unknown"}.get(action.state, "open-dispute"),
+        reason="" if action.state in SENT else "the customer disputes a payment; a specialist decides",
+        due_at=clock.now() + timedelta(minutes=(-12, 25, 190, 1500, -180, 600)[index % 6]),
+        amount_minor=contract.amount_minor,
+        currency=contract.currency,
+        event=action.event,
+        created_at=begun,
+    )
 
 
 def kind_sentence(kind: str) -> str:

@@ -93,7 +93,7 @@ def test_addresses_are_masked_without_the_right_to_bodies(support, resolver):
     event = f.EventFactory(customer=customer)
     body = f.EventBodyFactory(
         event_id=event.pk,
-        raw=b'{"customer_email": "ada.lovelace@initech.example", "name": "Ada", "note": "mail ada.lovelace@initech.example"}',
+        raw=b'{"email": "ada.lovelace@initech.example", "note": "mail ada.lovelace@initech.example"}',
     )
     pages = [
         reverse("admin:ledger_customer_change", args=[customer.pk]),

@@ -12,7 +12,7 @@ from tests.simulators import Sandbox
 
 @pytest.fixture
 def world(transactional_db: None, live_server: Any, sandbox: Sandbox, settings: Any) -> Iterator[World]:
-    """Simulators wired to a live server; a safety window of three seconds (events carry whole seconds), retries of milliseconds."""
+    """Simulators wired to a live server; a window of three seconds (events carry whole ones), quick retries."""
     settings.MESHLINE_SAFETY_WINDOW_SECONDS = 3
     settings.MESHLINE_ATTEMPT_MARGIN_SECONDS = 0
     settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS = 0.01

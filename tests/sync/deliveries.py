@@ -22,7 +22,7 @@ SIGNATURE_HEADERS = {
     "netsuite": "x-meshline-signature",
     "zendesk": "x-zendesk-webhook-signature",
 }
-NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SAMPLES = {
     "stripe": "stripe/invoice.payment_failed.json",
     "netsuite": "netsuite/contract.changed.json",

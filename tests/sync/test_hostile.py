@@ -70,20 +70,41 @@ PARKED = {
 }
 HELD = {
     "wrong types everywhere": lambda source: usual(
-        source, data=7, record="x", detail=[], created="soon", account={"a": 1}, livemode="maybe", time=[], occurred_at=3,
-        api_version=9, request=[], account_id={},
-    ),  # fmt: skip
+        source,
+        data=7,
+        record="x",
+        detail=[],
+        created="soon",
+        account={"a": 1},
+        livemode="maybe",
+        time=[],
+        occurred_at=3,
+        api_version=9,
+        request=[],
+        account_id={},
+    ),
     "null everywhere": lambda source: usual(
-        source, data=None, record=None, detail=None, created=None, account=None, time=None, occurred_at=None,
-    ),  # fmt: skip
-    "negative time": lambda source: usual(source, created=-10**15, time="-0001-13-45T99:99:99Z", occurred_at="0000-00-00"),
-    "time far off": lambda source: usual(source, created=10**15, time="9999-12-31T23:59:59+14:00", occurred_at="275760-09-13"),
+        source,
+        data=None,
+        record=None,
+        detail=None,
+        created=None,
+        account=None,
+        time=None,
+        occurred_at=None,
+    ),
+    "negative time": lambda source: usual(
+        source, created=-(10**15), time="-0001-13-45T99:99:99Z", occurred_at="0000-00-00"
+    ),
+    "time far off": lambda source: usual(
+        source, created=10**15, time="9999-12-31T23:59:59+14:00", occurred_at="275760-09-13"
+    ),
     "time is true": lambda source: usual(source, created=True, time=True, occurred_at=True),
     "markup": lambda source: usual(source, surprise="<script>alert(1)</script>\u2028\u202e"),
     "sql": lambda source: usual(source, surprise="'; drop table ledger_event; --"),
     "64 deep": lambda source: with_text(source, b'"x": ' + b"[" * 63 + b"]" * 63),
     "many members": lambda source: with_text(source, b", ".join(b'"m%d": %d' % (n, n) for n in range(50_000))),
-}  # fmt: skip
+}
 
 
 def check(source, raw):

@@ -79,10 +79,7 @@ def test_same_id_of_another_account_or_source_is_another_event():
 @pytest.mark.parametrize(("case", "together"), [("later", False), ("in the same group", True)])
 def test_same_id_with_another_body_is_kept_beside_and_opens_an_exception(case, together):
     first, other = delivery(raw=b'{"amount": 1}'), delivery(raw=b'{"amount": 2}')
-    if together:
-        stored = inbox.store([first, other])
-    else:
-        stored = inbox.store([first]) + inbox.store([other])
+    stored = inbox.store([first, other]) if together else inbox.store([first]) + inbox.store([other])
 
     event = Event.objects.get()
     assert [one.conflicting for one in stored] == [False, True]

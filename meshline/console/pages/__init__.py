@@ -7,7 +7,7 @@ from django.db import models
 from django.http import Http404, HttpRequest
 
 from meshline.console.page import Page
-from meshline.console.pages import action, contract, customer, event, item, small
+from meshline.console.pages import action, contract, customer, event, item, row, small
 
 BUILDERS: dict[str, Callable[[HttpRequest, Any], Page]] = {
     "gates.reviewitem": item.build,
@@ -15,7 +15,7 @@ BUILDERS: dict[str, Callable[[HttpRequest, Any], Page]] = {
     "ledger.customer": customer.build,
     "ledger.contract": contract.build,
     "ledger.action": action.build,
-    "ledger.ledgerrow": small.ledger_row,
+    "ledger.ledgerrow": row.build,
     "sync.attempt": small.attempt,
     "sync.refusal": small.refusal,
     "sync.providerstate": small.provider_state,

@@ -104,7 +104,9 @@ def _line(item: ReviewItem) -> list[tuple[str, Any]]:
     """The facts of the item in one line."""
     resolved = item.state == ReviewItem.State.RESOLVED
     owner = (
-        cells.theirs(item.owner.get_username(), 40) if item.owner else format_html("{}, nobody yet", item.owner_group)
+        cells.theirs(item.owner.get_username(), 40)
+        if item.owner
+        else format_html("{}, nobody yet", cells.plain(item.owner_group, 40))
     )
     line = [("Due", cells.due(item.due_at, over=resolved)), ("Owner", owner)]
     if item.state == ReviewItem.State.CLAIMED and item.claimed_until:

@@ -1,4 +1,4 @@
-"""The pages of records that stand for themselves: ledger rows, attempts, refusals, connections, runs, gates."""
+"""The pages of records that stand for themselves: attempts, refusals, connections, runs, gates."""
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -7,10 +7,9 @@ from django.utils.html import format_html
 from gates.cells import row_words, rule_titles
 from gates.models import Automation, GateVersion
 from ledger import cells
-from ledger.models import Action, Customer, LedgerRow
-from ledger.readonly import actor_names, page_of
-from ledger.words import decision_words, from_identifier, kind_words, rule_words, state_words
-from meshline.console import facts, parts
+from ledger.readonly import page_of
+from ledger.words import from_identifier, kind_words
+from meshline.console import parts
 from meshline.console.bodies import safe_text
 from meshline.console.page import Block, Page
 from meshline.console.pages.contract import history
@@ -20,78 +19,6 @@ from sync.models import Attempt, JobRun, ProviderState, Refusal
 
 def _list(name: str) -> str:
     return reverse(f"admin:{name}_changelist")
-
-
-def ledger_row(request: HttpRequest, row: LedgerRow) -> Page:
-    """One row of the journal."""
-    action = Action.objects.filter(pk=row.action_id).first() if row.action_id else None
-    customer = Customer.objects.filter(pk=row.customer_id).first() if row.customer_id else None
-    who = actor_names([row.actor]).get(row.actor, row.actor)
-    step = f"went from {state_words(row.prior_state)} to" if row.prior_state != row.post_state else "stayed"
-    sentence = f"{row.subject_kind.capitalize()} {step} {state_words(row.post_state)}."
-    reasons = [
-        (
-            rule_words(str(one.get("rule", ""))),
-            cells.tag(str(one.get("verdict", "")), parts.RESULTS.get(str(one.get("verdict", "")), "–")),
-            cells.theirs(one.get("reason") or "", 300),
-        )
-        for one in row.reasons
-        if isinstance(one, dict)
-    ]
-    thread = parts.list_of("ledger_ledgerrow", correlation=row.correlation_id) if row.correlation_id else ""
-    return Page(
-        title=f"Ledger row #{row.pk}: {decision_words(row.decision).lower()}",
-        sentence=sentence,
-        tag=cells.tag(row.post_state, state_words(row.post_state).capitalize()),
-        line=[
-            ("Recorded", cells.moment(row.recorded_at, seconds=True)),
-            ("By", cells.theirs(who, 60)),
-            ("Mode", row.mode),
-            ("Customer", page_of(customer, cells.theirs(customer)) if customer else cells.dash()),
-        ],
-        main=[
-            Block(
-                "Reasons", columns=("Rule", "Answer", "Reason"), rows=reasons, empty="No reasons were noted.", wide=True
-            ),
-            Block("Facts it was judged on", pairs=facts.pairs(row.inputs), empty="No facts were needed.", wide=True),
-        ],
-        side=[
-            Block(
-                "Outcome",
-                pairs=[
-                    ("Outcome", state_words(row.outcome) if row.outcome else cells.dash()),
-                    ("Error", cells.code(row.error_code)),
-                    ("Confirmed by", cells.code(row.confirmation_id)),
-                    ("Applied", cells.moment(row.applied_at, seconds=True)),
-                    ("Latency", f"{row.latency_ms} ms" if row.latency_ms is not None else cells.dash()),
-                    ("Amount", cells.amount(row.amount_minor, row.currency)),
-                ],
-            ),
-            Block(
-                "Details",
-                pairs=[
-                    ("About", format_html("{} {}", row.subject_kind, cells.code(row.subject_id))),
-                    ("Action", page_of(action, kind_words(action.kind)) if action else cells.dash()),
-                    (
-                        "Event",
-                        cells.link(reverse("admin:ledger_event_change", args=[row.event_id]), f"event {row.event_id}")
-                        if row.event_id
-                        else cells.dash(),
-                    ),
-                    ("Key", cells.code(row.key)),
-                    ("Rule version", cells.code(row.rule_version)),
-                    ("Version", row.state_version),
-                ],
-            ),
-            Block(
-                "Read-only",
-                text="The database refuses to change or remove a ledger row, for everybody. A correction is a new row.",
-            ),
-        ],
-        back=(_list("ledger_ledgerrow"), "Ledger"),
-        correlation=str(row.correlation_id or ""),
-        more={"thread": thread},
-    )
 
 
 def attempt(request: HttpRequest, record: Attempt) -> Page:
@@ -172,7 +99,7 @@ def provider_state(request: HttpRequest, one: ProviderState) -> Page:
     return Page(
         title=f"Connection to {cells.system(one.provider)}",
         tag=condition_tag(one),
-        sentence="Requests wait, they do not fail. One tries again from time to time; when it succeeds, the rest follow."
+        sentence="Requests wait, they do not fail. One tries again now and then; when it succeeds, the rest follow."
         if opened
         else "Requests go out as usual.",
         line=[

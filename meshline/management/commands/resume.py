@@ -24,4 +24,4 @@ class Command(BaseCommand):
         with shell.door():
             switch = stop.request_resume(options["scope"], by=by, reason=options["reason"])
         self.stdout.write(f"resume asked for: {switch.scope}, by {by.get_username()}; writes are still stopped")
-        self.stdout.write(f"A second person has to confirm it, signed in at /admin/. Held actions: {stop.held_count()}.")
+        self.stdout.write(f"A second person has to confirm it, signed in. Held actions: {stop.held_count()}.")

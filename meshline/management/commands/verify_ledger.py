@@ -9,10 +9,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from gates import shell
 from gates.models import Automation, ReviewItem, StopSwitch
 from ledger import verify
+from ledger.states import Stateful
 from ledger.verify import Subject
 
 SUBJECTS = {**verify.RECORDS, "stop": Subject(StopSwitch, "scope"), "rollout": Subject(Automation, "name")}
-UNCHAINED = {**verify.UNCHAINED, "item": ReviewItem}
+UNCHAINED: dict[str, type[Stateful]] = {**verify.UNCHAINED, "item": ReviewItem}
 
 
 class Command(BaseCommand):
