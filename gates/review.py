@@ -22,7 +22,7 @@ from ledger.states import StaleState
 __all__ = ["Refused", "Verb", "approve", "check", "claim", "comment", "reject", "release", "replay", "retry", "verbs"]
 
 CLAIM_FOR = timedelta(minutes=15)
-TWO_PEOPLE = "review_two"
+TWO_PEOPLE, ABOVE_LIMIT = "review_two", "gates.approve_above_limit"
 PERMISSIONS = {
     "claim": "gates.claim_item", "release": "gates.claim_item", "comment": "gates.claim_item",
     "approve": "gates.approve_item", "reject": "gates.reject_item", "retry": "gates.retry_item",
@@ -151,10 +151,13 @@ def approve(item_id: int, *, by: User, reason: str, version: int, preview_hash: 
         given = list(earlier.select_related("by"))
         if any(same_person(one.by, by) for one in given):
             raise Refused(409, "approved", "you approved this already; another person has to")
+        agreed = [by, *(one.by for one in given)]
+        if 1 < needed(action) <= len(agreed) and not any(one.has_perm(ABOVE_LIMIT) for one in agreed):
+            raise Refused(403, "above_limit", f"one of the two people who agree needs the permission {ABOVE_LIMIT}")
         Approval.objects.create(
             action=action, item=case.item, by=by, preview_hash=preview_hash, reason=words, rules=failing
         )
-        if len(given) + 1 < needed(action):
+        if len(agreed) < needed(action):
             row = {"reasons": [{"rule": "reason", "reason": "first of two approvals"}], "outcome": "approved 1 of 2"}
             book.move([_remark(action, "approval", by, row)])
             return

@@ -1,15 +1,16 @@
-"""Taking away what no longer serves anybody."""
+"""Taking away what no longer serves anybody, and making room for what comes."""
 
 from datetime import timedelta
 
 from django_q.models import OrmQ, Task
 
-from ledger import clock
+from ledger import clock, sets
 from sync.models import JobRun
 
 KEEP_FAILURES = timedelta(days=14)
 KEEP_RUNS = timedelta(days=90)
 KEEP_RINGS = timedelta(days=1)
+MONTHS_AHEAD = 3
 
 
 def prune_queue() -> str:
@@ -19,3 +20,9 @@ def prune_queue() -> str:
     rings, _ = OrmQ.objects.filter(lock__lt=now - KEEP_RINGS).delete()
     runs, _ = JobRun.objects.filter(planned_at__lt=now - KEEP_RUNS).delete()
     return f"{failures} failures, {rings} rings, {runs} runs"
+
+
+def make_partitions() -> str:
+    """Bodies lie in a table for each month. One made too late would have to take its rows from the one for all others."""
+    made = sets.run("select meshline_make_partitions(%(months)b::int)", {"months": MONTHS_AHEAD})[0][0]
+    return f"{made} months made ready"

@@ -171,3 +171,13 @@ def store_blocks(updates: dict[int, dict[str, Any]]) -> None:
                where coalesce(x.blocks -> n.key ->> 'synced_at', '') <= coalesce(n.value ->> 'synced_at', ''))""",
         {"customer": list(updates), "blocks": [sets.to_json(blocks) for blocks in updates.values()]},
     )
+
+
+def show_pending(customer_id: int) -> None:
+    """A read takes long: pages show that it goes on."""
+    sets.run(
+        """insert into ledger_contextrecord as x (customer_id, blocks, updated_at, pending_since)
+           values (%(id)b, '{}', now(), now())
+           on conflict (customer_id) do update set pending_since = coalesce(x.pending_since, now())""",
+        {"id": customer_id},
+    )

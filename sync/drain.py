@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
 import psycopg
@@ -24,6 +24,7 @@ from ledger.states import StaleState
 from sync import (
     attempts,
     claimed,
+    correlate,
     enrich,
     errands,
     guard,
@@ -113,7 +114,7 @@ class Drain:
         budget = settings.MESHLINE_READ_BUDGET_SECONDS
         for customer, began in list(self.pending.items()):
             if time.monotonic() - began > budget:
-                _show_pending(customer)
+                correlate.show_pending(customer)
                 del self.pending[customer]
         if time.monotonic() - self.tended_at < TEND_SECONDS:
             return
@@ -260,7 +261,7 @@ class Drain:
 
     def collect(self, wait: float) -> int:
         """Take what came back within `wait` seconds and book it in groups."""
-        done = _take(self.back, wait)
+        done = errands.take(self.back, wait, self.in_flight)
         if not done:
             return 0
         self.in_flight -= len(done)
@@ -353,27 +354,6 @@ class Drain:
 def _behind(heard: Sequence[Heard], first: dict[str, int]) -> list[Heard]:
     """The events that come after one that is still being read, in the same lane."""
     return [one for one in heard if one.lane in first and one.id > first[one.lane]]
-
-
-def _take(back: "SimpleQueue[Done]", wait: float) -> list[Done]:
-    """Everything that comes back within `wait` seconds: booking it together costs a fraction of one by one."""
-    done: list[Done] = []
-    ends = time.monotonic() + wait
-    with contextlib.suppress(Empty):
-        while True:
-            left = ends - time.monotonic()
-            done.append(back.get(timeout=left) if left > 0 else back.get_nowait())
-    return done
-
-
-def _show_pending(customer_id: int) -> None:
-    """The read goes on; pages show that it does."""
-    sets.run(
-        """insert into ledger_contextrecord as x (customer_id, blocks, updated_at, pending_since)
-           values (%(id)b, '{}', now(), now())
-           on conflict (customer_id) do update set pending_since = coalesce(x.pending_since, now())""",
-        {"id": customer_id},
-    )
 
 
 def resident() -> int:

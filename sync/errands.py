@@ -4,8 +4,11 @@ What comes back says what came of it and carries every exchange that was made. A
 an adapter or a rule becomes an error of the one it happened to, never a thread that is missed for ever.
 """
 
+import contextlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import structlog
@@ -80,6 +83,17 @@ def find_out(one: Claimed) -> Done:
     """Ask what became of a write."""
     exchanges: list[Exchange] = []
     return Done(executor.find_out(one, exchanges), exchanges)
+
+
+def take(back: "SimpleQueue[Done]", wait: float, most: int) -> list[Done]:
+    """Everything that comes back within `wait` seconds: booking it together costs a fraction of one by one."""
+    done: list[Done] = []
+    ends = time.monotonic() + wait
+    with contextlib.suppress(Empty):
+        while len(done) < most:
+            left = ends - time.monotonic()
+            done.append(back.get(timeout=left) if left > 0 else back.get_nowait())
+    return done
 
 
 def _bug(errand: str, error: Exception) -> PermanentError:

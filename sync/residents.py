@@ -14,7 +14,8 @@ SLOT_STALE_SECONDS = 45
 
 LIVE = """
     select count(*) from sync_drainslot
-     where slot > 0 and token is not null and seen_at > now() - make_interval(secs => %s) and (%s = '' or split_part(host, '#', 1) = %s)
+     where slot > 0 and token is not null and seen_at > now() - make_interval(secs => %s)
+       and (%s = '' or split_part(host, '#', 1) = %s)
 """
 RINGING = "select count(*) from django_q_ormq where key = %s and lock <= now()"
 

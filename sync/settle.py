@@ -58,8 +58,7 @@ def book_judged(judged: Sequence[Judged], token: int) -> list[Claimed]:
             elif _decided(result, into, stopped):
                 going.append(result.one)
         moved = book.move(into.moves, strict=False)
-        # An event or a person was faster than these: they are judged again, or over.
-        claim.release_actions(list({one.id for one in into.moves} - moved), token)
+        claim.release_actions(list({one.id for one in into.moves} - moved), token)  # somebody was faster
         into.moves = []
         into.write()
     return [one for one in going if one.id in moved]

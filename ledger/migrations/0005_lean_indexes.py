@@ -70,6 +70,12 @@ class Migration(migrations.Migration):
                 to="ledger.action",
             ),
         ),
+        # Taking the plain index off a column, Django takes every index of just that column with it, this one too.
+        migrations.RunSQL(
+            """create unique index if not exists action_reversed_once on ledger_action (reverses_id)
+               where reverses_id is not null and not (state in ('rejected', 'superseded'))""",
+            migrations.RunSQL.noop,
+        ),
         migrations.AlterField(
             model_name="event",
             name="customer",

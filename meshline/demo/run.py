@@ -8,6 +8,7 @@ from typing import TextIO
 
 import psutil
 
+from gates import stop
 from meshline.demo import fresh, people, summary
 from meshline.demo.house import Broken, House, Interrupted
 from sync.sandbox.remote import Remote, RemoteError
@@ -16,6 +17,7 @@ from sync.sandbox.story import Scene, Story
 DONE, TROUBLE, WRONG_USE = 0, 1, 2
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SETTLE_SECONDS = 90.0
+SETTLE_BESIDE_VISITORS_SECONDS = 20.0
 SETTLE_LOOK_SECONDS = 0.5
 RESTORES_APPROVED = 2
 RESTORES_WAIT_SECONDS = 10.0
@@ -98,8 +100,17 @@ class Demo:
         began = time.monotonic()
         for scene in sorted([*story.scenes(), *self.inside()], key=lambda one: one.day):
             self.house.wait(began + (scene.day - 1) * options.day_seconds - time.monotonic())
-            self.say(f"{WEEKDAYS[int(scene.day) - 1]}  {scene.act()}")
+            self.say(f"{WEEKDAYS[int(scene.day) - 1]}  {self.perform(scene)}")
         story.calm()
+
+    def perform(self, scene: Scene) -> str:
+        """One scene; while a visitor is at work the people of the story may come too late."""
+        try:
+            return scene.act()
+        except stop.Refused as refused:
+            if self.options.once:
+                raise Broken(f"A scene was refused: {refused}") from refused
+            return f"(nothing happens: {refused})"
 
     def inside(self) -> list[Scene]:
         """What the people of the house do."""
@@ -128,7 +139,7 @@ class Demo:
 
     def sum_up(self) -> summary.Summary:
         """Print what the week left behind."""
-        self.settle(SETTLE_SECONDS)
+        self.settle(SETTLE_SECONDS if self.options.once else SETTLE_BESIDE_VISITORS_SECONDS)
         told = summary.gather(self.remote)
         told.figures["seconds"] = round(time.monotonic() - self.began)
         if self.options.as_json:

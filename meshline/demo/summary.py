@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db import connection
 
+from ledger import verify
+from meshline.management.commands import verify_ledger
 from sync.sandbox.remote import Remote
 
 PROVIDERS = ("stripe", "netsuite", "zendesk")
@@ -73,6 +75,7 @@ def gather(remote: Remote) -> Summary:
     _receiving(summary, remote)
     _deciding(summary)
     _books(summary, remote)
+    _verified(summary)
     for what, query in (("event not finished", OPEN_EVENTS), ("action stuck", MOVING_ACTIONS)):
         summary.problems += [f"{what}: {' '.join(map(str, row))}" for row in rows(query)]
     summary.problems += [f"failed without an item: {' '.join(map(str, row))}" for row in rows(ABANDONED)]
@@ -124,6 +127,15 @@ def _books(summary: Summary, remote: Remote) -> None:
     summary.problems += [f"applied, but not in the books: {one}" for one in summary.only_here]
     summary.problems += [f"in the books, but not applied: {one}" for one in summary.only_there]
     summary.problems += [f"{count} effects of {' '.join(one)}" for one, count in effects.items() if count != 1]
+
+
+def _verified(summary: Summary) -> None:
+    """Every step in the ledger is one of its graph, every chain is whole, and the database still guards it."""
+    report = verify.verify(verify_ledger.SUBJECTS, verify_ledger.UNCHAINED)
+    said = verify_ledger.lines(report)
+    summary.figures["ledger check"] = said[0]
+    if not report.is_intact:
+        summary.problems += [f"the ledger is not intact: {one}" for one in said]
 
 
 def rows(query: str) -> Sequence[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""What a chaos run stands on: a PostgreSQL of its own, faulty simulators, the product's processes, and who is killed."""
+"""What a chaos run stands on: a PostgreSQL of its own, faulty simulators, the product's processes, and a killer."""
 
 import os
 import random

@@ -24,7 +24,7 @@ PATH = "/webhooks/stripe/"
 
 @dataclass
 class Postman:
-    """Takes Stripe's events from the simulator and delivers them, late, doubled and swapped, until each is answered 200.
+    """Takes Stripe's events from the simulator and delivers them, doubled and swapped, until each is answered 200.
 
     One customer's events go through one sender, one after the other: their ids then say in which order they came.
     """

@@ -29,7 +29,8 @@ PAUSES = """
 select coalesce(max(extract(epoch from at - before)), 0)::float8 from (
   select at, lag(at) over (order by at) as before from (
     select done_at as at from ledger_event where done_at is not null
-    union select recorded_at from ledger_ledgerrow union select to_timestamp(%s)) t where at between to_timestamp(%s) and to_timestamp(%s)) x"""
+    union select recorded_at from ledger_ledgerrow union select to_timestamp(%s)) t
+   where at between to_timestamp(%s) and to_timestamp(%s)) x"""
 
 
 def quiet(session: psycopg.Connection) -> tuple[int, int]:

@@ -190,7 +190,8 @@ def test_a_remark_needs_no_edge(owner):
 def test_an_external_id_never_changes(owner, kind):
     customer = owner.execute(
         """insert into ledger_customer (external_id, state, state_version, name, email, tier, currency, owner,
-           created_at, updated_at) values ('mesh-cus-1', 'pending', 0, '', '', 'starter', '', '', now(), now()) returning id"""
+           created_at, updated_at)
+           values ('mesh-cus-1', 'pending', 0, '', '', 'starter', '', '', now(), now()) returning id"""
     ).fetchone()
     owner.execute(
         """insert into ledger_contract (external_id, customer_id, state, state_version, plan, plan_before, currency,

@@ -27,7 +27,8 @@ def proposed(customer, event=None, **more):
     """A new action as judgement hands it over."""
     return {
         "id": new_action_id(), "state": "held", "decision": "hold", "kind": "contract.suspend",
-        "target": "contract:in_1", "customer_id": customer.pk, "contract_id": None, "event_id": event.pk if event else None,
+        "target": "contract:in_1", "customer_id": customer.pk, "contract_id": None,
+        "event_id": event.pk if event else None,
         "business_key": "invoice:in_1", "correlation_id": uuid.uuid4(), "lane": "0000:x", "judged_version": None,
         "amount_minor": None, "reverses_id": None, "requested_by_id": None, **more,
     }  # fmt: skip

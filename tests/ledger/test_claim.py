@@ -316,7 +316,7 @@ def nodes(plan):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_claim_on_a_long_table_reads_only_what_is_open(owner_connection, monkeypatch):
-    """The cost follows the lanes that are visited: the plan walks the partial index and never reads the table through."""
+    """The cost follows the lanes that are visited: the plan walks the partial index, never the whole table."""
     owner_connection.execute(FILL, (19_700, 20_000))
     owner_connection.execute("analyze ledger_event")
     asked = []

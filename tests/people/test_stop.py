@@ -1,0 +1,155 @@
+"""The stop: one person halts, two people resume, everything is in the ledger."""
+
+import pytest
+
+from gates import stop
+from gates.models import StopSwitch
+from gates.stop import Refused
+from ledger.models import LedgerRow
+from tests.factories import ActionFactory
+from tests.people.cast import person, refusals
+
+pytestmark = pytest.mark.django_db
+
+
+def refused(call, *args, **kwargs):
+    with pytest.raises(Refused) as no:
+        call(*args, **kwargs)
+    return no.value.status, no.value.code
+
+
+def rows():
+    return list(LedgerRow.objects.order_by("id").values_list("subject_id", "decision", "prior_state", "post_state"))
+
+
+def test_one_person_stops_with_a_reason():
+    by = person("Auditor")
+
+    switch = stop.engage("all", by=by, reason="doubled actions")
+
+    assert (switch.state, switch.stopped_by, switch.reason) == ("stopped", by, "doubled actions")
+    assert stop.is_stopped()
+    assert rows() == [("all", "engage", "running", "stopped")]
+
+
+def test_two_people_resume():
+    first, second = person(), person("Revenue Ops Lead")
+    stop.engage("all", by=first, reason="x")
+
+    stop.request_resume("all", by=first, reason="mended")
+    assert stop.is_stopped(), "asking is not resuming"
+    stop.confirm_resume("all", by=second)
+
+    assert not stop.is_stopped()
+    assert rows() == [
+        ("all", "engage", "running", "stopped"), ("all", "request_resume", "stopped", "resuming"),
+        ("all", "confirm_resume", "resuming", "running"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["same account", "same e-mail"])
+def test_one_person_does_not_resume_alone(other):
+    first = person(email="ana@meshline.example", is_superuser=True)
+    stop.engage("all", by=first, reason="x")
+    stop.request_resume("all", by=first, reason="mended")
+
+    second = person(email="Ana@meshline.example") if other else first
+    assert refused(stop.confirm_resume, "all", by=second) == (403, "four_eyes")
+    assert StopSwitch.objects.get(scope="all").state == "resuming"
+    assert refusals() == [("confirm_resume", "four_eyes", f"user:{second.pk}")]
+
+
+def test_stopping_again_while_a_resume_is_asked_for_takes_it_back():
+    stop.engage("all", by=person(), reason="x")
+    stop.request_resume("all", by=person(), reason="mended")
+
+    stop.engage("all", by=person("Support"), reason="not yet")
+
+    assert refused(stop.confirm_resume, "all", by=person()) == (409, "not_asked")
+
+
+def test_stopping_what_is_stopped_changes_nothing():
+    first = person()
+    stop.engage("all", by=first, reason="x")
+
+    switch = stop.engage("all", by=person(), reason="y")
+
+    assert (switch.stopped_by, switch.reason, LedgerRow.objects.count()) == (first, "x", 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "status", "code"),
+    [
+        (stop.engage, {"scope": "all", "reason": " "}, 422, "reason"),
+        (stop.engage, {"scope": "all", "reason": "x" * 501}, 422, "reason"),
+        (stop.engage, {"scope": "everything", "reason": "x"}, 422, "scope"),
+        (stop.engage, {"scope": "provider:", "reason": "x"}, 422, "scope"),
+        (stop.engage, {"scope": "provider:strpie", "reason": "x"}, 422, "scope"),
+        (stop.engage, {"scope": "automation:ghost", "reason": "x"}, 422, "scope"),
+        (stop.engage, {"scope": "provider:" + "x" * 200, "reason": "x"}, 422, "scope"),
+        (stop.request_resume, {"scope": "nowhere", "reason": "x"}, 422, "scope"),
+        (stop.request_resume, {"scope": "all", "reason": "x"}, 409, "not_stopped"),
+        (stop.confirm_resume, {"scope": "all"}, 409, "not_asked"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_leaves_nothing(call, given, status, code):
+    assert refused(call, by=person(), **given) == (status, code)
+    assert list(StopSwitch.objects.values_list("scope", "state")) == [("all", "running")]
+    assert not LedgerRow.objects.exists()
+
+
+def test_a_refusal_names_the_scopes_there_are():
+    with pytest.raises(Refused, match="there are netsuite, stripe, zendesk"):
+        stop.engage("provider:strpie", by=person(), reason="x")
+
+
+BLOCKED = [
+    ("all", "stripe", "dunning", True),
+    ("provider:netsuite", "netsuite", "", True),
+    ("provider:netsuite", "stripe", "dunning", False),
+    ("automation:dunning", "stripe", "dunning", True),
+    ("automation:dunning", "stripe", "", False),
+]
+
+
+@pytest.mark.parametrize(("scope", "provider", "automation", "blocked"), BLOCKED)
+def test_a_scope_halts_what_is_in_it(scope, provider, automation, blocked):
+    assert not stop.blocks(provider, automation)
+
+    stop.engage(scope, by=person(), reason="x")
+
+    assert stop.blocks(provider, automation) is blocked
+
+
+def test_asking_to_resume_still_blocks():
+    stop.engage("all", by=person(), reason="x")
+    stop.request_resume("all", by=person(), reason="y")
+
+    assert stop.blocks("stripe", "dunning")
+
+
+def test_without_the_row_of_all_everything_is_stopped():
+    StopSwitch.objects.all().delete()
+
+    assert stop.blocks("stripe", "dunning")
+    assert stop.is_stopped()
+
+
+def test_held_actions_are_counted():
+    ActionFactory.create_batch(2, state="parked")
+    ActionFactory(state="approved")
+
+    assert stop.held_count() == 2
+
+
+def test_every_scope_is_listed_with_all_first():
+    stop.engage("provider:stripe", by=person(), reason="x")
+    stop.engage("automation:dunning", by=person(), reason="x")
+
+    assert [one.scope for one in stop.switches()] == ["all", "automation:dunning", "provider:stripe"]
+
+
+def test_history_keeps_who_changed_it_and_why():
+    stop.engage("all", by=person(), reason="doubled actions")
+
+    assert StopSwitch.objects.get(scope="all").history.first().history_change_reason == "doubled actions"
