@@ -23,6 +23,6 @@ def prune_queue() -> str:
 
 
 def make_partitions() -> str:
-    """Bodies lie in a table for each month. One made too late would have to take its rows from the one for all others."""
+    """Bodies lie in a table for each month; made too late, its rows would already be in the one for all the rest."""
     made = sets.run("select meshline_make_partitions(%(months)b::int)", {"months": MONTHS_AHEAD})[0][0]
     return f"{made} months made ready"

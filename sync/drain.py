@@ -32,6 +32,7 @@ from sync import (
     listen,
     pipeline,
     retry,
+    session,
     settle,
     slots,
     stopflag,
@@ -79,6 +80,7 @@ class Drain:
         """Work until the box is over; returns how many events and actions were settled."""
         ends, settled = time.monotonic() + self.box, 0
         self.tended_at = float("-inf")  # whoever was here before may have left something
+        session.tune()
         try:
             self.solo()
             while time.monotonic() < ends and not stopflag.is_set():
@@ -91,6 +93,7 @@ class Drain:
     def run_once(self) -> int:
         """Work until nothing is due, then return: for tests and one-shot commands."""
         settled = 0
+        session.tune()
         try:
             while True:
                 moved = self.turn(block=False)
@@ -268,7 +271,7 @@ class Drain:
         results = [one.result for one in done]
         attempts.store(errands.owned(done))
         errors = [one.error for one in results if one.error is not None]
-        settle.note_health([exchange for one in done for exchange in one.exchanges], errors)
+        health.note_calls([exchange for one in done for exchange in one.exchanges], errors)
         for one in results:
             if isinstance(one, Looked):
                 self.looked(one)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ledger import clock, sets
+from sync.errors import AuthError, ProviderError, WriteHalted
+from sync.wiretypes import Exchange
 
 WINDOW_SECONDS = 60
 LEAST_REQUESTS = 10
@@ -95,6 +97,26 @@ def note(
                 {"p": provider, "now": now, "probe": now + PROBE_EVERY},
             )
     _seen_at[0] = 0.0
+
+
+def note_calls(exchanges: Iterable[Exchange], errors: Iterable[ProviderError]) -> None:
+    """Tell the shared health of each provider how its calls went, after the attempts are stored."""
+    worst: dict[str, ProviderError] = {error.provider: error for error in errors if error.provider}
+    for name in {one.provider for one in exchanges} | set(worst):
+        error = worst.get(name)
+        if error is None:
+            state = states().get(name)
+            if state is None or state.open:
+                note(name, ok=True)
+        elif not isinstance(error, WriteHalted):
+            ok = error.status is not None and error.status < 500 and error.status not in (401, 403, 429)
+            note(
+                name,
+                ok=ok,
+                error=f"{error.provider}: {error.message}",
+                retry_after=error.retry_after,
+                refused=isinstance(error, AuthError),
+            )
 
 
 def _mostly_failing(provider: str) -> bool:

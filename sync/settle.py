@@ -1,7 +1,7 @@
 """The main thread's half of carrying out actions: booking what was judged and what providers answered, in sets."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,11 +14,11 @@ from gates.models import StopSwitch
 from gates.playbooks import dunning
 from ledger import book, claim, clock, sets
 from ledger.book import Move
-from sync import booking, correlate, health, retry
+from sync import booking, correlate, retry, session
 from sync.actions.base import Accepted, Confirmation, NotDone
 from sync.booking import Booking, Cause
 from sync.claimed import Claimed
-from sync.errors import AuthError, ConflictError, ProviderError, TransientError, UnconfirmedError, WriteHalted
+from sync.errors import ConflictError, ProviderError, TransientError, UnconfirmedError, WriteHalted
 from sync.executor import Judged, Sent
 
 POLL_SECONDS = 5.0
@@ -57,6 +57,8 @@ def book_judged(judged: Sequence[Judged], token: int) -> list[Claimed]:
                 _unreadable(result, into, token)
             elif _decided(result, into, stopped):
                 going.append(result.one)
+        if going:
+            session.durable()  # key and frozen request are on disk before the first byte leaves
         moved = book.move(into.moves, strict=False)
         claim.release_actions(list({one.id for one in into.moves} - moved), token)  # somebody was faster
         into.moves = []
@@ -336,22 +338,6 @@ def _remake(one: Claimed, error: ProviderError, into: Booking) -> None:
     )
     again = replace(one.proposal(), target=f"{one.target.partition('#')[0]}#{number}", business_key=f"{base}#{number}")
     into.propose(again, one.known, _cause(one))
-
-
-def note_health(exchanges: Iterable[Any], errors: Iterable[ProviderError]) -> None:
-    """Tell the shared health of each provider how its calls went, after the attempts are stored."""
-    worst: dict[str, ProviderError] = {error.provider: error for error in errors if error.provider}
-    for name in {one.provider for one in exchanges} | set(worst):
-        error = worst.get(name)
-        if error is None:
-            state = health.states().get(name)
-            if state is None or state.open:
-                health.note(name, ok=True)
-        elif not isinstance(error, WriteHalted):
-            ok = error.status is not None and error.status < 500 and error.status not in (401, 403, 429)
-            health.note(
-                name, ok=ok, error=_said(error), retry_after=error.retry_after, refused=isinstance(error, AuthError)
-            )
 
 
 def _step(into: Booking, one: Claimed, verb: str, post: str, changes: dict[str, Any], row: dict[str, Any]) -> None:

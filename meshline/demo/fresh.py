@@ -26,7 +26,7 @@ def prepare() -> str:
     except psycopg.errors.ObjectInUse as error:
         raise InUse(
             "Something else uses the database of this folder (serve, a worker, a shell). Stop it, or give the demo a "
-            "folder of its own: MESHLINE_LOCAL_DIR=.local-demo uv run manage.py demo"
+            "folder of its own: MESHLINE_LOCAL_DIR=.local/demo uv run manage.py demo"
         ) from error
     call_command("migrate", verbosity=0, interactive=False)
     return kept

@@ -47,8 +47,8 @@ def clear(arguments: Sequence[str]) -> Iterator[None]:
     except supervise.AlreadyRunning as running:
         raise Refused(
             f"A demo already runs in this folder, as process {running.pid or 'unknown'}. Stop it with Ctrl-C there, or "
-            "give the second one a folder of its own: MESHLINE_LOCAL_DIR=.local-2 uv run manage.py demo --port 8001 "
-            "--sandbox-port 8201"
+            "give the second one a folder and ports of its own: "
+            "MESHLINE_LOCAL_DIR=.local/second uv run manage.py demo --port 8001 --sandbox-port 8201"
         ) from None
 
 

@@ -43,7 +43,10 @@ class Run:
         self.until(lambda: not life.is_alive() and not postman.waiting(), limit=self.seconds * 4 + 120, kill=True)
         ended = time.time()
         postman.stop()
-        was_quiet = self.until(self.is_quiet, limit=self.options.patience, kill=False)
+        was_quiet = self.until(self.is_quiet, limit=self.options.patience / 2, kill=False)
+        if not was_quiet:  # every judgement reads five times, so with these faults half of them wait for another try
+            self.stage.sandbox.faults({"provider": "*", "rules": []})
+            was_quiet = self.until(self.is_quiet, limit=self.options.patience / 2, kill=False)
         return self.report(postman, began, ended, was_quiet=was_quiet)
 
     def others(self) -> dict[str, Any]:
