@@ -176,7 +176,8 @@ def release_actions(ids: list[Any], token: int, *, wait: float = 0.0, error: str
 def ours(ids: list[Any], token: int) -> set[Any]:
     """Which of these actions this token still holds; locks them until the transaction ends (the fence)."""
     rows = sets.run(
-        "select id from ledger_action where id = any(%(ids)b::uuid[]) and lease_token = %(token)b order by id for update",
+        """select id from ledger_action where id = any(%(ids)b::uuid[]) and lease_token = %(token)b
+            order by id for update""",
         {"ids": ids, "token": token},
     )
     return {row[0] for row in rows}

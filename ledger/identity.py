@@ -6,7 +6,7 @@ import time
 import uuid
 
 _lock = threading.Lock()
-_last: tuple[int, int] = (0, 0)
+_last = [0, 0]  # millisecond and counter of the newest id of this process
 
 
 def new_action_id() -> uuid.UUID:
@@ -15,14 +15,13 @@ def new_action_id() -> uuid.UUID:
     Unique across databases matters because idempotency keys are made of it: a number that starts at 1 again in a
     fresh database would meet the keys a provider still remembers.
     """
-    global _last
     with _lock:
         millis, counter = time.time_ns() // 1_000_000, 0
         if millis <= _last[0]:
             millis, counter = _last[0], _last[1] + 1
             if counter > 0xFFF:
                 millis, counter = millis + 1, 0
-        _last = (millis, counter)
+        _last[:] = millis, counter
     tail = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
     return uuid.UUID(int=(millis << 80) | (0x7 << 76) | (counter << 64) | (0b10 << 62) | tail)
 

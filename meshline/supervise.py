@@ -23,7 +23,7 @@ from sync import lifeline
 log = structlog.get_logger(__name__)
 
 FIRST_RESTART_SECONDS = 0.5
-LONGEST_RESTART_SECONDS = 15.0
+LONGEST_RESTART_SECONDS = 5.0  # work has to go on within a minute however often a worker dies
 STEADY_SECONDS = 30.0
 POLL_SECONDS = 0.2
 

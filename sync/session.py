@@ -1,4 +1,4 @@
-"""How a worker's database session differs from a page's: prepared statements, and commits that do not wait for the disk.
+"""How a worker's database session differs from a page's: prepared statements, commits that do not wait for the disk.
 
 What a drain commits without waiting can be lost only with the database itself, and then it is simply done again: a
 claim, a decision, a confirmation that is looked up once more. WAL keeps the order, so a later commit that did wait

@@ -1,4 +1,3 @@
-
 import django.db.models.deletion
 import django_fsm
 import simple_history.models

@@ -74,7 +74,7 @@ class Courier:
         self._busy = 0
         self._order = 0
         self._generation = 0
-        self._rng = random.Random(f"{seed}:courier")  # noqa: S311 - repeatable, not secret
+        self._rng = random.Random(f"{seed}:courier")
         self._ready = threading.Condition()
 
     def attach(self, provider: str, sign: Sign, retry_wait: RetryWait, defaults: Target) -> None:

@@ -128,7 +128,7 @@ class Dial:
     def replace(self, provider: str, raw_rules: Iterable[dict[str, Any]]) -> None:
         """Put these rules in the place of all, or of those of one provider."""
         rules = [
-            make_rule(raw, provider, random.Random(f"{self.seed}:{provider}:{place}"))  # noqa: S311 - repeatable
+            make_rule(raw, provider, random.Random(f"{self.seed}:{provider}:{place}"))
             for place, raw in enumerate(raw_rules)
         ]
         with self._lock:

@@ -40,8 +40,8 @@ select customer_id, jsonb_build_object(
 EVENTS = """
 with made as (
   insert into ledger_event (source, account, provider_event_id, type, kind, object_id, api_version, livemode,
-        origin_key, occurred_at, received_at, enqueued_at, lane, state, verdict, late, correlation_id, available_at, attempts,
-        crashes, deliveries, body_sha, last_error, state_version)
+        origin_key, occurred_at, received_at, enqueued_at, lane, state, verdict, late, correlation_id, available_at,
+        attempts,        crashes, deliveries, body_sha, last_error, state_version)
   select 'stripe', '', 'evt_' || %(run)s || n, 'invoice.payment_failed', 'payment.failed', 'in_' || %(run)s || n,
          '2026-10-28.endive', false, '', now(), now(), now(),
          substr(md5(%(run)s || n), 1, 4) || ':stripe::cus_' || %(run)s || n, 'received', '', false, gen_random_uuid(),

@@ -131,7 +131,8 @@ def judge(tasks: tuple[float, ...], plain: tuple[float, ...], calls: tuple[float
     print(f"\nno-op tasks of the queue library   {tasks[0]:8.0f}/s   {tasks[1]:6.2f} ms CPU each")
     print(f"events decided and booked          {plain[0]:8.0f}/s   {plain[1]:6.2f} ms CPU each")
     print(
-        f"events with two calls of 20 ms     {calls[0]:8.0f}/s   {calls[1]:6.2f} ms CPU each (threads allow {ceiling:.0f}/s)"
+        f"events with two calls of 20 ms     {calls[0]:8.0f}/s   {calls[1]:6.2f} ms CPU each"
+        f" (threads allow {ceiling:.0f}/s)"
     )
     missed = 0
     for name, value, bar, holds in bars:
