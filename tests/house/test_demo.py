@@ -107,7 +107,21 @@ def spare(transactional_db):
         yield name
         found = session.execute("select datname from pg_database where datname like %s", [f"{name}%"]).fetchall()
         for (one,) in found:
-            session.execute(f'drop database "{one}" with (force)')
+            drop(session, one)
+
+
+def drop(session, name):
+    """A worker of the server itself may be in there for a moment, and nobody may end that one."""
+    give_up_at = time.monotonic() + 15
+    while True:
+        try:
+            session.execute(f'drop database "{name}" with (force)')
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def fill(name):

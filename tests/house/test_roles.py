@@ -11,7 +11,7 @@ from meshline import roles
 def journal(owner_connection, monkeypatch):
     """An append-only table made by the owner, as a migration would."""
     owner_connection.execute("create table zz_journal (id bigint generated always as identity primary key, word text)")
-    monkeypatch.setattr(roles, "APPEND_ONLY_TABLES", ("zz_journal",))
+    monkeypatch.setattr(roles, "APPEND_ONLY_TABLES", (*roles.APPEND_ONLY_TABLES, "zz_journal"))
     with roles.as_owner(connection):
         roles.grant(connection)
     yield "zz_journal"
