@@ -36,8 +36,8 @@ EVENTS = Queue(
     ready="{x}.state || '' in ('received', 'waiting')",
     claimed="state = 'processing', state_version = i.state_version + 1, attempts = i.attempts + 1",
     returning="""i.id, i.source, i.account, i.provider_event_id, i.type, i.kind, i.object_id, i.api_version,
-        i.origin_key,
-        i.occurred_at, i.received_at, i.lane, i.late, i.correlation_id, i.attempts, i.crashes, i.customer_id, i.verdict""",
+        i.origin_key, i.occurred_at, i.received_at, i.lane, i.late, i.correlation_id, i.attempts, i.crashes,
+        i.customer_id, i.verdict""",
 )
 # A row that is being sent, looked up or judged has a lease; an expired lease is the sweep's business.
 ACTIONS = Queue(
