@@ -87,7 +87,9 @@ def test_a_lost_answer_is_unknown_then_found_out(
     world.until("ticket.note", "applied")
 
     actions = {one.kind: one for one in Action.objects.exclude(kind="contract.restore")}
-    assert {kind for kind, one in actions.items() if "unknown" in steps(one)} == doubted
+    # A connection broken off behind a 204 may be noticed by the look at the record that follows: doubt, no harm.
+    either = {"contract.suspend"} if fault == "broken_off" else set()
+    assert {kind for kind, one in actions.items() if "unknown" in steps(one)} - either == doubted
     assert {one.state for one in actions.values()} == {"applied"}
     assert effects_of(world, actions) == dict.fromkeys(KINDS, 1)
     assert len(sent) == len(KINDS)
