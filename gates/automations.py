@@ -47,6 +47,27 @@ def step_to(name: str, stage: str, *, by: User, reason: str) -> Automation:
     return automation
 
 
+def fall_back(name: str, why: str) -> bool:
+    """Have an automation that acts ask a person instead, because what it reads can no longer be trusted.
+
+    In the caller's transaction. True when it fell; one that observes, asks or is paused stays as it is.
+    """
+    automation = Automation.objects.select_for_update(of=("self",)).filter(name=name).first()
+    if automation is None or automation.state not in STEPS[2:]:
+        return False
+    prior = automation.state
+    automation.to_suggest()
+    automation._change_reason = why[:100]
+    automation.save()
+    row = {
+        "subject_kind": "rollout", "subject_id": name, "decision": "to_suggest", "actor": "system:drift",
+        "prior_state": prior, "post_state": "suggest", "state_version": automation.state_version,
+        "reasons": [{"rule": "schema_drift", "reason": why}], "outcome": "suggest",
+    }  # fmt: skip
+    book.write_rows([row])
+    return True
+
+
 def _write_refusal(name: str, stage: str, by: User) -> None:
     automation = Automation.objects.filter(name=name).first()
     if automation is not None:

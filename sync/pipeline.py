@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from gates import items, policy
-from gates.playbooks import dunning
+from gates import automations, items, policy
+from gates.playbooks import PLAYBOOKS, dunning
 from ledger import claim, clock, sets
 from sync import correlate, happenings, understand
 from sync.booking import Booking
@@ -67,7 +67,19 @@ def book(heard: Sequence[Heard], token: int, records: Mapping[int, ContractRecor
             contract = known.get(place.contract_id) if place and place.contract_id else None
             _happen(one, place, contract, planned, chosen, booking)
         booking.write()
+        _distrust(todo)
         return claim.finish_events(booking.endings, token)
+
+
+def _distrust(todo: Sequence[Heard]) -> None:
+    """A member that an automation reads was renamed or retyped: it asks a person until somebody has looked.
+
+    Only the automation whose kind of event drifted; all others, and all other events, go on.
+    """
+    for one in todo:
+        playbook = PLAYBOOKS.get(one.kind)
+        if one.drifted and playbook is not None:
+            automations.fall_back(playbook.AUTOMATION, f"{one.source} {one.type}: {one.park}")
 
 
 def _still_ours(ids: list[int], token: int) -> set[int]:

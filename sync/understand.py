@@ -1,7 +1,7 @@
 """From a stored event to what it means for us: whom it is about and what it says. Pure but for the parser."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,7 +37,7 @@ class Heard:
     customer_links: tuple[Link, ...] = ()
     verdict: str = ""
     park: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
+    drifted: bool = False
 
 
 def hear(row: Sequence[Any], body: bytes | None) -> Heard:
@@ -60,7 +60,7 @@ def hear(row: Sequence[Any], body: bytes | None) -> Heard:
     seen = contracts.read(heard.source, heard.type, row[7], document)
     if isinstance(seen, Drift):
         heard.park = f"schema drift: {seen.member} {seen.reason}"[:290]
-        heard.extra["drift"] = seen.member
+        heard.drifted = True
     elif seen is None:
         heard.verdict = "ignored: says nothing that is used"
     else:

@@ -1,8 +1,11 @@
 """GateVersion: typed rows of one gate, valid from a time, never edited in place."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 
+from gates.rules import typed
 from ledger import clock
 
 
@@ -37,3 +40,9 @@ class GateVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title} v{self.version}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Raises BadRow for a row that could not be judged: it would break every decision after it."""
+        for row in self.rows:
+            typed.check_row(row)
+        super().save(*args, **kwargs)

@@ -109,7 +109,10 @@ def tree_cpu(pid: int) -> float:
     main = psutil.Process(pid)
     total = 0.0
     for process in (main, *main.children(recursive=True)):
-        times = process.cpu_times()
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:  # it ended just now: its parent has its time by then
+            continue
         total += times.user + times.system + times.children_user + times.children_system
     return total
 

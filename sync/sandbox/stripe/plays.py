@@ -208,7 +208,7 @@ def fail_refund(stripe: "Stripe", params: Json) -> Json:
 
 
 def send_event(stripe: "Stripe", params: Json) -> Json:
-    """Any event: `type` and `object` (an id that exists, or a whole object); `created`, `api_version` as wanted."""
+    """Any event: `type`, `object` (an id that exists, or a whole one, sent as it is); `created`, `api_version`."""
     given: Any = need(params, "object")
     row = stripe.account.find(given) if isinstance(given, str) else given
     if row is None:
@@ -217,8 +217,8 @@ def send_event(stripe: "Stripe", params: Json) -> Json:
     version = str(params.get("api_version", ""))
     try:
         event = stripe.emit(
-            str(need(params, "type")), row if isinstance(given, str) else {"object": "", **row}, version=version,
-            previous=params.get("previous_attributes"), created=None if created is None else int(created),
+            str(need(params, "type")), row, version=version, previous=params.get("previous_attributes"),
+            created=None if created is None else int(created), verbatim=not isinstance(given, str),
         )  # fmt: skip
     except ApiError as error:
         raise PlayError(str(error)) from error

@@ -168,11 +168,15 @@ class Stripe(Simulator):
 
     def emit(
         self, event_type: str, row: Json, *, call: Call | None = None, previous: Json | None = None,
-        created: int | None = None, version: str = "",
+        created: int | None = None, version: str = "", verbatim: bool = False,
     ) -> str:  # fmt: skip
-        """Record an event as it is now and hand it to the courier; what it shows never changes afterwards."""
+        """Record an event as it is now and hand it to the courier; what it shows never changes afterwards.
+
+        `verbatim`: the object is shown as given, in no version's shape.
+        """
         used = version or str(self.world.courier.targets[self.name].options["api_version"])
-        shown = shapes.render(row, shapes.date_of(used))
+        date = shapes.date_of(used)
+        shown = row if verbatim else shapes.render(row, date)
         cause = {"id": call.request_id, "idempotency_key": call.key or None} if call else None
         event: Json = {
             "id": f"evt_1{self.ids.text('evt')}", "object": "event", "api_version": used,
