@@ -12,11 +12,15 @@ ITEM_TYPES = {
     "kind": "text", "sentence": "text", "why": "text", "reason": "text", "owner_group": "text",
     "due_at": "timestamptz", "amount_minor": "bigint", "currency": "text", "correlation_id": "uuid",
     "created_at": "timestamptz", "resolution": "text", "cause": "text", "corrective_action": "text",
-    "prevention": "text",
+    "prevention": "text", "provider": "text", "automation": "text", "tier": "text", "error_code": "text",
+    "confidence": "float8", "fallback_group": "text", "routed_by": "text", "target_seconds": "int",
+    "touch_due_at": "timestamptz", "bump_at": "timestamptz", "bumps": "smallint", "owner_id": "int",
+    "snooze_why": "text", "evidence": "jsonb",
 }  # fmt: skip
 DEFAULTS: dict[str, Any] = {
     "state": "open", "state_version": 0, "reason": "", "currency": "", "resolution": "", "cause": "",
-    "corrective_action": "", "prevention": "",
+    "corrective_action": "", "prevention": "", "provider": "", "automation": "", "tier": "", "error_code": "",
+    "fallback_group": "", "routed_by": "", "target_seconds": 86_400, "bumps": 0, "snooze_why": "", "evidence": {},
 }  # fmt: skip
 
 

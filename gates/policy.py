@@ -84,7 +84,7 @@ def active_gates() -> tuple[Gate, ...]:
     """The newest valid version of each gate, by name."""
     now = clock.now()
     versions = GateVersion.objects.filter(
-        Q(retired_at__isnull=True) | Q(retired_at__gt=now), valid_from__lte=now
+        Q(retired_at__isnull=True) | Q(retired_at__gt=now), valid_from__lte=now, state=GateVersion.State.LIVE
     ).order_by("name", "-version")
     newest: dict[str, GateVersion] = {}
     for one in versions:

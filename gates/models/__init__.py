@@ -1,9 +1,15 @@
-"""What people own: review items, approvals, the stop, automations and gates."""
+"""What people own: review items, approvals, the stop, automations, gates, routing and runbooks."""
 
 from gates.models.approval import Approval
 from gates.models.automation import Automation
+from gates.models.desk import Preference, Presence, SavedView
 from gates.models.gate_version import GateVersion
 from gates.models.review_item import Comment, ReviewItem
+from gates.models.routing import Absence, BusinessHours, OwnershipRule, SlaPolicy
+from gates.models.runbook import Runbook, RunbookTick
 from gates.models.stop_switch import StopSwitch
 
-__all__ = ["Approval", "Automation", "Comment", "GateVersion", "ReviewItem", "StopSwitch"]
+__all__ = [
+    "Absence", "Approval", "Automation", "BusinessHours", "Comment", "GateVersion", "OwnershipRule", "Preference",
+    "Presence", "ReviewItem", "Runbook", "RunbookTick", "SavedView", "SlaPolicy", "StopSwitch",
+]  # fmt: skip

@@ -43,6 +43,31 @@ class ReviewItem(Stateful):
     cause = models.CharField(max_length=300, blank=True)
     corrective_action = models.CharField(max_length=300, blank=True)
     prevention = models.CharField(max_length=300, blank=True)
+    provider = models.CharField(max_length=32, blank=True, db_default="")
+    automation = models.CharField(max_length=60, blank=True, db_default="")
+    tier = models.CharField(max_length=16, blank=True, db_default="")
+    error_code = models.CharField(
+        max_length=60, blank=True, db_default="", help_text="What failed, for groups of failures"
+    )
+    confidence = models.FloatField(null=True)
+    fallback_group = models.CharField(max_length=80, blank=True, db_default="")
+    routed_by = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="The ownership rule that chose the owner"
+    )
+    target_seconds = models.PositiveIntegerField(
+        default=86_400, db_default=86_400, help_text="From opened to due, as promised"
+    )
+    touch_due_at = models.DateTimeField(null=True)
+    touched_at = models.DateTimeField(null=True)
+    paused_at = models.DateTimeField(null=True, help_text="The SLA rests: the customer has to answer")
+    bump_at = models.DateTimeField(null=True, help_text="When the next step of the SLA is due")
+    bumps = models.PositiveSmallIntegerField(default=0, db_default=0)
+    snoozed_until = models.DateTimeField(null=True)
+    snooze_why = models.CharField(max_length=12, blank=True, db_default="")
+    evidence = models.JSONField(
+        default=dict, blank=True, db_default=models.Value({}, models.JSONField()),
+        help_text="First signal, trusted fields, what remains",
+    )  # fmt: skip
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
@@ -55,6 +80,8 @@ class ReviewItem(Stateful):
         indexes = [
             models.Index(fields=["due_at", "id"], name="item_due", condition=~models.Q(state="resolved")),
             models.Index(fields=["owner", "state"], name="item_owner", condition=~models.Q(state="resolved")),
+            models.Index(fields=["bump_at"], name="item_bump", condition=~models.Q(state="resolved")),
+            models.Index(fields=["customer", "-id"], name="item_customer"),
         ]
         permissions = [
             ("claim_item", "Can claim, release and comment on review items"),
@@ -63,6 +90,10 @@ class ReviewItem(Stateful):
             ("reject_item", "Can reject"),
             ("retry_item", "Can retry failed actions and look up unknown ones"),
             ("propose_action", "Can ask for an action"),
+            ("edit_action", "Can change an action that waits for a decision"),
+            ("rollback_action", "Can ask for what undoes a confirmed action"),
+            ("assign_item", "Can assign review items to others"),
+            ("bulk_decide", "Can decide several review items at once"),
         ]
 
     def __str__(self) -> str:

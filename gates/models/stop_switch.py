@@ -28,6 +28,11 @@ class StopSwitch(Stateful):
     resume_asked_at = models.DateTimeField(null=True)
     resume_reason = models.CharField(max_length=500, blank=True)
     resumed_at = models.DateTimeField(null=True)
+    release_to = models.CharField(
+        max_length=8, default="send", db_default="send", help_text="send: what is held leaves; queue: it asks"
+    )
+    release_a_minute = models.PositiveIntegerField(default=10, db_default=10)
+    release_halted_at = models.DateTimeField(null=True, help_text="The release stopped itself at a group of failures")
     history = HistoricalRecords()
     _change_reason: str  # where simple-history looks for the reason of a save
 

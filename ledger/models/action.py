@@ -75,6 +75,9 @@ class Action(Stateful):
     amount_minor = models.BigIntegerField(null=True)
     currency = models.CharField(max_length=3, blank=True)
     reverses = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="reversals", db_index=False)
+    edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
@@ -134,6 +137,9 @@ class Action(Stateful):
             models.Index(fields=["customer", "kind", "business_key"], name="action_business"),
             models.Index(fields=["contract", "-id"], name="action_contract"),
             models.Index(fields=["correlation_id"], name="action_correlation"),
+            models.Index(
+                fields=["customer", "currency"], name="action_money", condition=models.Q(amount_minor__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
