@@ -1,167 +1,19 @@
-"""What waits for people, and what judges: the review queue, automations and gates. Verbs live in `gates.review`."""
+"""What acts by itself, and what judges: automations and gates. The review queue has pages of its own."""
 
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
-from django.utils.functional import cached_property
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from gates.cells import ORDER, customer_cell, item_tag, row_words
-from gates.models import Automation, GateVersion, ReviewItem
+from gates import uses
+from gates.cells import gate_tag, row_words
+from gates.models import Automation, GateVersion
 from ledger import cells, clock
-from ledger.readonly import Choice, ReadOnlyAdmin, as_uuid, choice, exact, page_of
-from ledger.words import KINDS, WHYS, kind_words, why_words
-
-MOST_COUNTED = 1000
-ACTIVE = ~Q(state="resolved")
-
-STATES: dict[str, tuple[str, Any]] = {
-    "open": ("Open", Q(state="open")),
-    "claimed": ("Claimed", Q(state="claimed")),
-    "waiting": ("Waiting", Q(state="snoozed")),
-    "unknown": ("Outcome unknown", ACTIVE & Q(action__state="unknown")),
-    "failed": ("Failed", ACTIVE & Q(action__state="failed")),
-    "ended": ("Ended", Q(state="resolved")),
-    "every": ("All, ended ones too", Q()),
-}
-OWNERS: dict[str, tuple[str, Any]] = {
-    "me": ("Mine", lambda request: Q(owner=request.user)),
-    "group": (
-        "My group's",
-        lambda request: Q(owner_group__in=list(request.user.groups.values_list("name", flat=True))),
-    ),
-    "nobody": ("Nobody yet", Q(owner=None)),
-    "others": ("Somebody else", lambda request: Q(owner__isnull=False) & ~Q(owner=request.user)),
-}
-DUE: dict[str, tuple[str, Any]] = {
-    "late": ("Late", lambda request: Q(due_at__lt=clock.now())),
-    "hour": ("Late or due within 1 h", lambda request: Q(due_at__lt=clock.now() + cells.SOON)),
-}
-
-
-class StateChoice(Choice):
-    """What is still to be decided, unless something else is asked for."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Active items by default: what ended would bury them."""
-        return queryset.filter(ACTIVE) if self.value() is None else super().queryset(request, queryset)
-
-
-class Capped(Paginator):
-    """Counts up to a limit: nobody pages through more, and counting all would cost more than the list."""
-
-    @cached_property
-    def count(self) -> int:
-        """How many rows there are, at most one more than the limit."""
-        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[: MOST_COUNTED + 1].count()
-
-
-class QueueList(ChangeList):
-    """The next thing to decide is on top: late ones, then the nearest due time, then the larger customer."""
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """The order of work, whatever the address asks for; what ended comes newest first, by its key alone."""
-        return ["-id"] if request.GET.get("state") in ("ended", "every") else list(ORDER)
-
-    def get_results(self, request: HttpRequest) -> None:
-        """A page that is too far is the last page, not an error."""
-        paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
-        page = paginator.get_page(self.page_num)
-        self.page_num, self.paginator = page.number, paginator
-        self.result_list, self.result_count, self.full_result_count = list(page), paginator.count, None
-        self.show_full_result_count = self.can_show_all = False
-        self.multi_page = paginator.num_pages > 1
-        self.newer = self.get_query_string({"p": page.number - 1}) if page.has_previous() else None
-        self.older = self.get_query_string({"p": page.number + 1}) if page.has_next() else None
-        more = "more than " if paginator.count > MOST_COUNTED else ""
-        self.count_text = f"{more}{min(paginator.count, MOST_COUNTED):,}"
-
-
-@admin.register(ReviewItem)
-class ReviewItemAdmin(ReadOnlyAdmin):
-    """The queue of what waits for a person."""
-
-    list_display = ("item", "shown_state", "what", "of_customer", "why_here", "money", "sla", "shown_owner")
-    list_filter = (
-        choice("state", "State", STATES, StateChoice),
-        choice("kind", "What", {kind: (kind_words(kind), Q(kind=kind)) for kind in KINDS}),
-        choice("why", "Why here", {why: (words.capitalize(), Q(why=why)) for why, words in WHYS.items()}),
-        choice("owner", "Owner", OWNERS),
-        choice("due", "Due", DUE),
-        exact("customer", "Customer", "customer_id"),
-        exact("correlation", "Correlation id", "correlation_id", as_uuid),
-    )
-    list_select_related = ("customer", "action", "owner")
-    list_title = "Review queue"
-    paginator = Capped
-    finds = (
-        "pk__exact",
-        "correlation_id__exact",
-        "action__exact",
-        "customer__external_id__exact",
-        "customer__name__startswith",
-    )
-    finds_text = "RV number, correlation id, action id, or the beginning of the customer's name"
-    empty_text = "Nothing waits for a person. What Meshline may do by itself, it does."
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """The queue's own order."""
-        return QueueList
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """`RV-12` is the number 12."""
-        term = search_term.strip()
-        return super().get_search_results(request, queryset, term[3:] if term[:3].upper() == "RV-" else term)
-
-    @admin.display(description="Item")
-    def item(self, one: ReviewItem) -> SafeString:
-        """The door to the page."""
-        return page_of(one)
-
-    @admin.display(description="State")
-    def shown_state(self, one: ReviewItem) -> SafeString:
-        """What the item waits for: a decision, or what its action turned out to be."""
-        return item_tag(one)
-
-    @admin.display(description="What")
-    def what(self, one: ReviewItem) -> SafeString:
-        """What would be done; the whole sentence in the title."""
-        return format_html('<span title="{}">{}</span>', cells.plain(one.sentence, 300), kind_words(one.kind))
-
-    @admin.display(description="Customer")
-    def of_customer(self, one: ReviewItem) -> SafeString:
-        """Whom it concerns, with the letter of the tier."""
-        return customer_cell(one)
-
-    @admin.display(description="Why here")
-    def why_here(self, one: ReviewItem) -> SafeString:
-        """Why a person is asked."""
-        return format_html('<span title="{}">{}</span>', cells.plain(one.reason or one.why), why_words(one.why))
-
-    @admin.display(description="Amount")
-    def money(self, one: ReviewItem) -> SafeString:
-        """What it is about in money."""
-        return cells.amount(one.amount_minor, one.currency) if one.amount_minor is not None else cells.dash()
-
-    @admin.display(description="Due")
-    def sla(self, one: ReviewItem) -> SafeString:
-        """Time left."""
-        return cells.due(one.due_at, over=one.state == ReviewItem.State.RESOLVED)
-
-    @admin.display(description="Owner")
-    def shown_owner(self, one: ReviewItem) -> SafeString:
-        """Who has it, else whose turn it is."""
-        if one.owner is not None:
-            return cells.theirs(one.owner.get_username(), 40)
-        return format_html('<span class="quiet">{}</span>', cells.plain(one.owner_group, 40))
+from ledger.readonly import Choice, ReadOnlyAdmin, choice, page_of
+from ledger.words import kind_words
 
 
 @admin.register(Automation)
@@ -201,23 +53,76 @@ class AutomationAdmin(ReadOnlyAdmin):
         return cells.moment(one.enabled_until)
 
 
+OPEN = Q(state__in=(GateVersion.State.DRAFT, GateVersion.State.SUBMITTED))
+LIVE = Q(state=GateVersion.State.LIVE)
+
+
+def ended(request: HttpRequest) -> Q:
+    """Versions that judge no more, or never will."""
+    return Q(retired_at__lte=clock.now()) | Q(state=GateVersion.State.WITHDRAWN)
+
+
+def judging(request: HttpRequest) -> Q:
+    """Versions in force, and those that will be at their time."""
+    return LIVE & (Q(retired_at=None) | Q(retired_at__gt=clock.now()))
+
+
+STANDING: dict[str, tuple[str, Any]] = {
+    "yes": ("In force", judging),
+    "open": ("Being written", OPEN),
+    "no": ("Ended", ended),
+    "every": ("All versions", Q()),
+}
+
+
+class Standing(Choice):
+    """What judges and what is being written, unless something else is asked for."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The old versions of every gate would bury the others."""
+        if self.value() is None:
+            return queryset.filter(judging(request) | OPEN)
+        return super().queryset(request, queryset)
+
+
 @admin.register(GateVersion)
 class GateVersionAdmin(ReadOnlyAdmin):
-    """What holds an action back; a change is a new version."""
+    """What holds an action back; a change is a new version, written in the pages of `meshline.console.gate_pages`."""
 
-    list_display = ("shown_title", "answer", "condition", "for_kinds", "message", "since", "ended")
+    change_list_template = "console/gate_list.html"
+    list_display = (
+        "shown_title", "standing", "answer", "condition", "for_kinds", "held", "unchanged", "since", "by",
+    )  # fmt: skip
     list_filter = (
-        choice(
-            "now", "In force", {"yes": ("In force", Q(retired_at=None)), "no": ("Retired", Q(retired_at__isnull=False))}
-        ),
+        choice("now", "Standing", STANDING, Standing),
         choice("result", "Answer", {key: (label, Q(result=key)) for key, label in GateVersion.Result.choices}),
     )
+    list_select_related = ("written_by",)
+    list_title = "Gates"
+    finds = ("name__exact",)
+    finds_text = "Name of a gate, in full"
     empty_text = "No gate: only the built-in rules judge."
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, with the door to a new one."""
+        more = {"may_edit": request.user.has_perm("gates.edit_gate")}
+        return super().changelist_view(request, {**more, **(extra_context or {})})
+
+    def dress(self, rows: list[GateVersion]) -> None:
+        """What each gate held back lately, in one statement."""
+        known = uses.of(sorted({one.name for one in rows}))
+        for one in rows:
+            one.use = known.get(one.name, uses.Use())  # type: ignore[attr-defined]
 
     @admin.display(description="Gate")
     def shown_title(self, one: GateVersion) -> SafeString:
         """The door to the page."""
         return page_of(one)
+
+    @admin.display(description="Standing")
+    def standing(self, one: GateVersion) -> SafeString:
+        """Whether it judges now."""
+        return gate_tag(one)
 
     @admin.display(description="Answer")
     def answer(self, one: GateVersion) -> SafeString:
@@ -227,19 +132,32 @@ class GateVersionAdmin(ReadOnlyAdmin):
     @admin.display(description="When")
     def condition(self, one: GateVersion) -> SafeString:
         """Its rows in words."""
-        return format_html_join(" and ", "{}", ((row_words(row),) for row in one.rows))
+        return format_html_join(" and ", "{}", ((row_words(row),) for row in one.rows)) or cells.dash()
 
     @admin.display(description="For")
     def for_kinds(self, one: GateVersion) -> str:
         """The kinds of action it looks at."""
         return ", ".join(kind_words(kind) for kind in one.applies_to) or "every action"
 
-    @admin.display(description="In force since")
-    def since(self, one: GateVersion) -> SafeString:
-        """Since when it judges."""
-        return cells.moment(one.valid_from)
+    @admin.display(description="Held, 30 days")
+    def held(self, one: GateVersion) -> Any:
+        """Actions that a version of this gate held back or asked about."""
+        return f"{one.use.held:,}" if one.use.held else cells.dash()  # type: ignore[attr-defined]
 
-    @admin.display(description="Retired")
-    def ended(self, one: GateVersion) -> SafeString:
-        """When it stopped judging."""
-        return cells.moment(one.retired_at)
+    @admin.display(description="Approved unchanged")
+    def unchanged(self, one: GateVersion) -> Any:
+        """Those that a person let pass as they were."""
+        use = one.use  # type: ignore[attr-defined]
+        return f"{use.unchanged:,} ({use.share})" if use.held else cells.dash()
+
+    @admin.display(description="In force from")
+    def since(self, one: GateVersion) -> SafeString:
+        """Since when it judges, or from when on it will."""
+        return cells.moment(one.valid_from) if one.state == GateVersion.State.LIVE else cells.dash()
+
+    @admin.display(description="Written by")
+    def by(self, one: GateVersion) -> SafeString:
+        """Whose words these are."""
+        if one.written_by is None:
+            return format_html('<span class="quiet">{}</span>', "Meshline")
+        return cells.theirs(one.written_by.get_username(), 40)

@@ -1,5 +1,6 @@
 """How review items and gates look in a list or on a page."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import F
@@ -7,9 +8,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from gates import rules
-from gates.models import ReviewItem
+from gates.models import GateVersion, ReviewItem
 from gates.rules.typed import FIELDS
-from ledger import cells
+from ledger import cells, clock, money
 from ledger.models import Action
 from ledger.readonly import page_of
 from ledger.words import rule_words
@@ -26,6 +27,27 @@ def item_tag(one: ReviewItem) -> SafeString:
     if action is not None and action.state in ("unknown", "failed", "parked", "sending", "approved"):
         return cells.tag(action.state, action.get_state_display())
     return cells.tag(one.state, one.get_state_display())
+
+
+def due_badge(one: ReviewItem) -> SafeString:
+    """Time left to decide: amber below a quarter of what was promised, an hour at most; resting where it is paused.
+
+    A script counts it down from `datetime`; `data-soon` says from how many seconds on it is amber.
+    """
+    if one.state == ReviewItem.State.RESOLVED:
+        return cells.due(one.due_at, over=True)
+    if one.paused_at is not None:
+        text, _ = cells.left(one.due_at, one.paused_at)
+        title = f"the clock rests since {cells.utc(one.paused_at)}: the customer has to answer"
+        return format_html('<span class="due is-paused" title="{}">paused, {}</span>', title, text)
+    soon = min(cells.SOON, timedelta(seconds=one.target_seconds) / 4)
+    text, urgency = cells.left(one.due_at, clock.now())
+    if urgency == "soon" and one.due_at - clock.now() > soon:
+        urgency = "fine"
+    return format_html(
+        '<time class="due is-{}" datetime="{}" title="due {}" data-soon="{}">{}</time>',
+        urgency, one.due_at.isoformat(timespec="seconds"), cells.utc(one.due_at), int(soon.total_seconds()), text,
+    )  # fmt: skip
 
 
 def customer_cell(one: ReviewItem) -> SafeString:
@@ -51,13 +73,28 @@ OPERATORS = {
 def row_words(row: dict[str, Any]) -> str:
     """One row of a gate as a clause: `open disputes of the customer over 0`."""
     field = FIELDS[row["field"]][2] if row.get("field") in FIELDS else str(row.get("field"))
-    value = (
-        {True: "yes", False: "no"}.get(row["value"], row["value"])
-        if isinstance(row.get("value"), bool)
-        else row.get("value")
-    )
-    shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-    return f"{field} {OPERATORS.get(str(row.get('op')), row.get('op'))} {shown}"
+    return f"{field} {OPERATORS.get(str(row.get('op')), row.get('op'))} {value_words(row.get('value'))}"
+
+
+def value_words(value: Any) -> str:
+    """The value of a row: limits in each currency's own decimals."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(money.display(minor, currency) for currency, minor in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def gate_tag(one: GateVersion) -> SafeString:
+    """Where a version of a gate stands now, by its state and its times."""
+    now, state = clock.now(), one.state
+    if state == GateVersion.State.LIVE and one.retired_at is not None and one.retired_at <= now:
+        return cells.tag("withdrawn", "Replaced")
+    if state == GateVersion.State.LIVE and one.valid_from > now:
+        return cells.tag("submitted", "Scheduled")
+    if state == GateVersion.State.WITHDRAWN and one.retired_at is not None:
+        return cells.tag("withdrawn", "Retired")
+    return cells.tag(state, one.get_state_display())
 
 
 def rule_titles() -> list[str]:

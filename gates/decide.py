@@ -38,6 +38,8 @@ def decide(
 
 
 def _excused(answer: RuleResult, approved: frozenset[str]) -> bool:
+    if answer.rule in rules.FINAL:
+        return False
     return answer.rule in approved and answer.verdict in (Verdict.REVIEW, Verdict.REVIEW_TWO, Verdict.BLOCK)
 
 

@@ -1,12 +1,11 @@
 """Review items as sets: opened and closed together with the actions they are about, in the caller's transaction."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gates import ownership, sla
 from ledger import clock, sets
 
-DECIDE_WITHIN = timedelta(hours=24)
 ITEM_TYPES = {
     "state": "text", "state_version": "int", "action_id": "uuid", "event_id": "bigint", "customer_id": "bigint",
     "kind": "text", "sentence": "text", "why": "text", "reason": "text", "owner_group": "text",
@@ -20,21 +19,63 @@ ITEM_TYPES = {
 DEFAULTS: dict[str, Any] = {
     "state": "open", "state_version": 0, "reason": "", "currency": "", "resolution": "", "cause": "",
     "corrective_action": "", "prevention": "", "provider": "", "automation": "", "tier": "", "error_code": "",
-    "fallback_group": "", "routed_by": "", "target_seconds": 86_400, "bumps": 0, "snooze_why": "", "evidence": {},
+    "bumps": 0, "snooze_why": "", "evidence": {},
 }  # fmt: skip
+# What an item takes over from its action, its customer and what set it off: one statement for a batch.
+ABOUT_SQL = """
+select v.n, coalesce(a.provider, e.source), a.automation, a.error_code, a.answers, a.facts -> 'synced_at', c.id,
+       c.tier, c.mrr_minor, k.state, e.id, e.type, e.occurred_at
+  from unnest(%(n)b::int[], %(action)b::uuid[], %(event)b::bigint[], %(customer)b::bigint[])
+       as v(n, action_id, event_id, customer_id)
+  left join ledger_action a on a.id = v.action_id
+  left join ledger_customer c on c.id = coalesce(v.customer_id, a.customer_id)
+  left join ledger_contract k on k.id = a.contract_id
+  left join ledger_event e on e.id = coalesce(v.event_id, a.event_id)"""
 
 
 def open_items(items: Sequence[dict[str, Any]]) -> int:
     """Open one item for each dict (kind, sentence, why, owner_group, and action_id or event_id); returns how many.
 
-    An action has one open item at most; where one is open already, nothing is added.
+    Owner and due time come from routing and SLA. An action has one open item at most; where one is open already,
+    nothing is added.
     """
+    if not items:
+        return 0
     now = clock.now()
-    rows = [{**DEFAULTS, "created_at": now, "due_at": now + DECIDE_WITHIN, **item} for item in items]
+    rows = [{**DEFAULTS, "created_at": now, **item} for item in items]
+    _describe(rows)
+    ownership.route(rows)
+    sla.promise(rows, now)
     for row in rows:
         for name in ("sentence", "reason"):
             row[name] = str(row[name])[:500]
     return len(sets.insert("gates_reviewitem", ITEM_TYPES, rows, "on conflict do nothing returning id"))
+
+
+def _describe(rows: Sequence[dict[str, Any]]) -> None:
+    """Fill in what routing, filters and groups of failures need; what the caller said stays."""
+    asked = {"n": list(range(len(rows)))} | {
+        name: [row.get(f"{name}_id") for row in rows] for name in ("action", "event", "customer")
+    }
+    for n, provider, automation, error, answers, read, customer, tier, mrr, contract, *signal in sets.run(
+        ABOUT_SQL, asked
+    ):
+        row = rows[n]
+        found = {"provider": provider, "automation": automation, "error_code": error, "tier": tier}
+        row |= {name: value for name, value in found.items() if value and not row[name]}
+        row["customer_id"] = row.get("customer_id") or customer
+        row["mrr_minor"], row["contract_state"] = mrr, contract
+        row["evidence"] = row["evidence"] or _evidence(signal, read or {}, answers or [])
+
+
+def _evidence(signal: Sequence[Any], read: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the handoff rests on: the first signal, when each trusted source was read, what still stands in the way."""
+    event_id, kind, at = signal
+    return {
+        "signal": {"event": event_id, "type": kind, "at": at} if event_id else None,
+        "trusted": dict(read),
+        "remains": [one["reason"] or one["rule"] for one in answers if one["verdict"] != "pass"],
+    }
 
 
 def close_for(actions: Sequence[Any], resolution: str) -> None:

@@ -1,49 +1,38 @@
 """What every installation starts with: seven groups, gates, automations and a stop that lets writes pass."""
 
-from django.apps import apps
-from django.contrib.auth.management import create_permissions
-from django.contrib.auth.models import Group, Permission
-from django.contrib.contenttypes.management import create_contenttypes
+from typing import Any
 
+from gates import presets_routing
 from gates.models import Automation, GateVersion, ReviewItem, StopSwitch
+from gates.presets_groups import GROUPS, install_groups
 from ledger import graphs
 from ledger.states import Stateful
 
-VIEW = [
-    "ledger.view_customer", "ledger.view_contract", "ledger.view_event", "ledger.view_action", "ledger.view_ledgerrow",
-    "ledger.view_externalid", "ledger.view_contextrecord", "gates.view_reviewitem", "gates.view_stopswitch",
-    "gates.view_automation", "gates.view_gateversion", "gates.engage_stop", "sync.view_attempt",
-    "sync.view_providerstate",
-]  # fmt: skip
-BODIES = ["ledger.view_eventbody", "sync.view_refusal", "sync.view_jobrun", "sync.view_drainslot"]
-WORK = ["gates.claim_item"]
-ASK = ["gates.propose_action"]
-DECIDE = ["gates.approve_item", "gates.reject_item", "gates.retry_item"]
-GROUPS: dict[str, list[str]] = {
-    "Support": VIEW + WORK + ASK,
-    "Billing Resolver": VIEW + WORK + ASK + DECIDE + BODIES,
-    "Support Manager": VIEW + WORK + ASK + DECIDE + BODIES + ["gates.approve_above_limit", "gates.resume_stop"],
-    "Automation Engineer": VIEW + WORK + BODIES + ["gates.retry_item"],
-    "Revenue Ops Lead": VIEW
-    + WORK
-    + BODIES
-    + ["gates.approve_item", "gates.approve_above_limit", "gates.resume_stop", "gates.change_automation"],
-    "Product Ops": VIEW + WORK,
-    "Auditor": VIEW + BODIES,
-}
-STOPS: dict[str, type[Stateful]] = {"stop": StopSwitch, "item": ReviewItem, "rollout": Automation}
+__all__ = ["AUTOMATIONS", "GATES", "GROUPS", "STOPS", "install", "install_groups"]
+
+STOPS: dict[str, type[Stateful]] = {"stop": StopSwitch, "item": ReviewItem, "rollout": Automation, "gate": GateVersion}
 
 CONTRACT_ENDS = ["contract.suspend", "contract.downgrade"]
-GATES = [
+REFUND = "payment.refund"
+# What one person may give a customer in 30 days, in minor units; in any other currency it always takes two.
+REFUND_LIMITS = {"usd": 50_000, "eur": 50_000, "gbp": 50_000, "jpy": 7_500_000}
+# What an earlier release applied a gate to: where nobody changed it since, the gate below takes its place.
+APPLIED_BEFORE = {"open-dispute": CONTRACT_ENDS, "fraud-flag": CONTRACT_ENDS}
+GATES: list[dict[str, Any]] = [
     {
-        "name": "open-dispute", "title": "Open dispute", "applies_to": CONTRACT_ENDS, "result": "block",
+        "name": "open-dispute", "title": "Open dispute", "applies_to": [*CONTRACT_ENDS, REFUND], "result": "block",
         "rows": [{"field": "open_disputes", "op": "over", "value": 0}],
         "message": "the customer disputes a payment; a specialist decides",
     },
     {
-        "name": "fraud-flag", "title": "Fraud warning", "applies_to": CONTRACT_ENDS, "result": "block",
+        "name": "fraud-flag", "title": "Fraud warning", "applies_to": [*CONTRACT_ENDS, REFUND], "result": "block",
         "rows": [{"field": "fraud_flag", "op": "is", "value": True}],
         "message": "there is a fraud warning on this customer; a specialist decides",
+    },
+    {
+        "name": "refund-limit", "title": "Refunds above the limit", "applies_to": [REFUND], "result": "review_two",
+        "rows": [{"field": "amount_30d", "op": "over", "value": REFUND_LIMITS}],
+        "message": "refunds of this customer in 30 days come to more than one person may give",
     },
     {
         "name": "restore-asks", "title": "Restoring asks a person", "applies_to": ["contract.restore"],
@@ -70,28 +59,19 @@ def install() -> None:
         graphs.publish(subject, model)
     install_groups()
     for gate in GATES:
-        GateVersion.objects.get_or_create(name=gate["name"], version=1, defaults=gate)
+        _install_gate(gate)
     for automation in AUTOMATIONS:
         Automation.objects.get_or_create(name=automation["name"], defaults=automation)
     StopSwitch.objects.get_or_create(scope="all")
+    presets_routing.install()
 
 
-def install_groups() -> None:
-    """The seven groups with their permissions; permissions that Django makes after migrate are made first."""
-    for label in ("ledger", "gates", "sync"):
-        config = apps.get_app_config(label)
-        create_contenttypes(config, verbosity=0)
-        create_permissions(config, verbosity=0)
-    known = {f"{one.content_type.app_label}.{one.codename}": one for one in _permissions()}
-    for name, wanted in GROUPS.items():
-        group, made = Group.objects.get_or_create(name=name)
-        if made or not group.permissions.exists():
-            group.permissions.set([known[label] for label in wanted])
-
-
-def _permissions() -> list[Permission]:
-    return list(
-        Permission.objects.select_related("content_type").filter(
-            content_type__app_label__in=("ledger", "gates", "sync")
-        )
-    )
+def _install_gate(gate: dict[str, Any]) -> None:
+    """A gate that is missing; or its newer content, where the newest version is still what was shipped before."""
+    newest = GateVersion.objects.filter(name=gate["name"]).order_by("-version").first()
+    if newest is None:
+        GateVersion.objects.create(version=1, **gate)
+    elif newest.written_by_id is None and newest.applies_to == APPLIED_BEFORE.get(gate["name"]):
+        newer = GateVersion.objects.create(version=newest.version + 1, **gate)
+        newest.retired_at = newer.valid_from
+        newest.save(update_fields=["retired_at"])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gates.decide import decide
-from gates.types import Decision, Facts, Gate, Invoice, Limits, Policy, Proposal
+from gates.types import Decision, Facts, Gate, Invoice, Limits, Payment, Policy, Proposal
 
 TIMES = ("now", "failed_at", "next_attempt_at")
 
@@ -25,6 +25,8 @@ def facts_of(inputs: Mapping[str, Any]) -> Facts:
     plain["synced_at"] = {name: _time(value) for name, value in inputs["synced_at"].items()}
     invoice = inputs["invoice"]
     plain["invoice"] = Invoice(**{**invoice, "next_attempt_at": _time(invoice["next_attempt_at"])}) if invoice else None
+    payment = inputs.get("payment")  # rows from before refunds have none
+    plain["payment"] = Payment(**payment) if payment else None
     return Facts(**plain)
 
 

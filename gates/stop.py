@@ -1,18 +1,21 @@
 """The emergency stop: one click halts every write of a scope, two people and a reason bring it back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.db.models import Q
 from django_fsm import can_proceed
 
 from gates.models import Automation, StopSwitch
 from ledger import book, clock, wake
-from ledger.models import Action
+from ledger.models import Action, LedgerRow
 
 ALL = "all"
+SEND, QUEUE = "send", "queue"  # what a resume does with what was held: let it leave, or ask people again
+PACE, MOST_A_MINUTE = 10, 600
 # Read on a connection of its own right before each write. A missing row of scope all counts as stopped.
 ALLOWS_SQL = """
 select coalesce(bool_and(state = 'running'), false) and bool_or(scope = 'all') as allowed
@@ -51,9 +54,16 @@ def is_stopped() -> bool:
     return states.get(ALL) != "running" or any(state != "running" for state in states.values())
 
 
-def held_count() -> int:
-    """Actions that wait for the stop to end."""
-    return Action.objects.filter(state=Action.State.PARKED).count()
+def covered(scope: str) -> Q:
+    """The actions that a scope halts."""
+    head, _, name = scope.partition(":")
+    everything = Q(pk__isnull=False)  # not an empty Q, whose opposite is empty as well
+    return {"provider": Q(provider=name), "automation": Q(automation=name)}.get(head, everything)
+
+
+def held_count(scope: str = ALL) -> int:
+    """Actions of the scope that wait for the stop to end."""
+    return Action.objects.filter(covered(scope), state=Action.State.PARKED).count()
 
 
 def engage(scope: str, *, by: User, reason: str) -> StopSwitch:
@@ -70,7 +80,9 @@ def engage(scope: str, *, by: User, reason: str) -> StopSwitch:
         switch.engage()
         switch.reason, switch.stopped_by, switch.stopped_at = reason, by, clock.now()
         switch.resume_asked_by, switch.resume_asked_at, switch.resume_reason = None, None, ""
-        _save(switch, prior, "engage", by, reason)
+        switch.release_halted_at = None
+        sending = Action.objects.filter(covered(scope), state=Action.State.SENDING).count()
+        _save(switch, prior, "engage", _actor(by), reason, {"sending": sending})
 
     return _decide(scope, by, "engage", change)
 
@@ -80,35 +92,91 @@ def request_resume(scope: str, *, by: User, reason: str) -> StopSwitch:
     reason = _reason(reason)
 
     def change(switch: StopSwitch) -> None:
+        if switch.state == StopSwitch.State.RESUMING:
+            raise Refused(409, "asked", f"{_asked(switch)}; another person confirms it")
         if not can_proceed(switch.request_resume):
             raise Refused(409, "not_stopped", f"{scope} is {switch.get_state_display().lower()}; nothing to resume")
         prior = switch.state
         switch.request_resume()
         switch.resume_asked_by, switch.resume_asked_at, switch.resume_reason = by, clock.now(), reason
-        _save(switch, prior, "request_resume", by, reason)
+        _save(switch, prior, "request_resume", _actor(by), reason)
 
     return _decide(scope, by, "request_resume", change)
 
 
-def confirm_resume(scope: str, *, by: User) -> StopSwitch:
-    """The second person agrees; what was held is judged again and released a few at a time."""
+def confirm_resume(
+    scope: str, *, by: User, release_to: str = SEND, a_minute: int = PACE, found: Mapping[str, int] | None = None
+) -> StopSwitch:
+    """The second person agrees; what was held is judged again and leaves `a_minute` actions a minute, or asks people.
+
+    `found` are the counts of a look at what was held; they go into the ledger row. Raises Refused: 403 permission or
+    the person who asked, 409 nothing asked for or somebody was faster, 422 release_to or a_minute.
+    """
+    if release_to not in (SEND, QUEUE):
+        raise Refused(422, "release_to", f"release_to: must be {SEND} or {QUEUE}")
+    if type(a_minute) is not int or not 1 <= a_minute <= MOST_A_MINUTE:
+        raise Refused(422, "a_minute", f"a_minute: a whole number from 1 to {MOST_A_MINUTE}")
 
     def change(switch: StopSwitch) -> None:
         if not can_proceed(switch.confirm_resume):
-            raise Refused(409, "not_asked", "nobody has asked to resume; ask first, then another person confirms")
+            raise Refused(409, *_nothing_to_confirm(switch))
         if same_person(switch.resume_asked_by, by):
             raise Refused(403, "four_eyes", "you asked for this resume; another person has to confirm it")
         prior = switch.state
         switch.confirm_resume()
-        switch.resumed_at = clock.now()
-        _save(switch, prior, "confirm_resume", by, switch.resume_reason)
+        switch.resumed_at = switch.release_from = switch.release_next_at = clock.now()
+        switch.release_to, switch.release_a_minute, switch.release_halted_at = release_to, a_minute, None
+        chosen = {"held": held_count(scope), "release_to": release_to, "a_minute": a_minute}
+        _save(switch, prior, "confirm_resume", _actor(by), switch.resume_reason, {**(found or {}), **chosen})
         wake.ring()
 
     return _decide(scope, by, "confirm_resume", change)
 
 
+def continue_release(scope: str, *, by: User) -> StopSwitch:
+    """Go on releasing after the release had stopped itself; the failures it stopped at no longer count."""
+
+    def change(switch: StopSwitch) -> None:
+        if switch.state != StopSwitch.State.RUNNING or switch.release_halted_at is None:
+            raise Refused(409, "not_halted", "the release did not stop itself, or somebody continued it already")
+        switch.release_from = switch.release_next_at = clock.now()
+        switch.release_halted_at = None
+        switch.state_version += 1
+        _save(switch, str(switch.state), "continue_release", _actor(by), "the failures were looked at")
+        wake.ring()
+
+    return _decide(scope, by, "continue_release", change)
+
+
+def halt_release(switch: StopSwitch, *, error_code: str, failed: int) -> None:
+    """Stop the release of a scope by itself: what it releases fails. The caller holds the row of the switch."""
+    switch.release_halted_at = clock.now()
+    switch.state_version += 1
+    said = f"{failed} released actions failed with {error_code or 'the same error'}"
+    _save(switch, str(switch.state), "halt_release", "system:release", said, {"failed": failed, "code": error_code})
+
+
+def _asked(switch: StopSwitch) -> str:
+    who = switch.resume_asked_by.get_username() if switch.resume_asked_by else "somebody"
+    when = f" at {switch.resume_asked_at:%H:%M:%S} UTC" if switch.resume_asked_at else ""
+    return f"{who} asked for this resume{when}"
+
+
+def _nothing_to_confirm(switch: StopSwitch) -> tuple[str, str]:
+    """Whoever was too late is told who was faster, and when."""
+    if switch.state != StopSwitch.State.RUNNING or switch.resumed_at is None:
+        return "not_asked", "nobody has asked to resume; ask first, then another person confirms"
+    rows = LedgerRow.objects.filter(subject_kind="stop", subject_id=switch.scope, decision="confirm_resume")
+    actor = rows.exclude(outcome="refused").order_by("-id").values_list("actor", flat=True).first() or ""
+    key = actor.partition(":")[2]
+    name = User.objects.filter(pk=int(key)).values_list("username", flat=True).first() if key.isdigit() else None
+    when = f"{switch.resumed_at:%H:%M:%S} UTC"
+    return "resumed", f"{name or 'somebody'} resumed this at {when}; there is nothing to confirm"
+
+
 PERMISSIONS = {
     "engage": "gates.engage_stop", "request_resume": "gates.resume_stop", "confirm_resume": "gates.resume_stop",
+    "continue_release": "gates.resume_stop",
 }  # fmt: skip
 
 
@@ -167,21 +235,26 @@ def _permit(by: User, permission: str, verb: str) -> None:
         raise Refused(403, "permission", f"your account may not {word}; it needs the permission {permission}")
 
 
-def _save(switch: StopSwitch, prior: str, verb: str, by: User, reason: str) -> None:
+def _actor(by: User) -> str:
+    return f"user:{by.pk}"
+
+
+def _save(
+    switch: StopSwitch, prior: str, verb: str, actor: str, reason: str, inputs: Mapping[str, Any] | None = None
+) -> None:
     switch._change_reason = reason[:100]
     switch.save()
-    book.write_rows([_row(switch, by, verb, prior, str(switch.state), reason)])
+    book.write_rows([_row(switch, actor, verb, prior, reason) | {"inputs": dict(inputs or {})}])
 
 
 def _refuse_row(switch: StopSwitch, by: User, verb: str, code: str) -> None:
-    book.write_rows(
-        [_row(switch, by, verb, switch.state, switch.state, code) | {"outcome": "refused", "error_code": code}]
-    )
+    row = _row(switch, _actor(by), verb, str(switch.state), code)
+    book.write_rows([row | {"outcome": "refused", "error_code": code}])
 
 
-def _row(switch: StopSwitch, by: User, verb: str, prior: str, post: str, reason: str) -> dict[str, Any]:
+def _row(switch: StopSwitch, actor: str, verb: str, prior: str, reason: str) -> dict[str, Any]:
     return {
-        "subject_kind": "stop", "subject_id": switch.scope, "decision": verb, "actor": f"user:{by.pk}",
-        "prior_state": prior, "post_state": post, "state_version": switch.state_version, "outcome": post,
-        "reasons": [{"rule": "reason", "reason": reason}],
+        "subject_kind": "stop", "subject_id": switch.scope, "decision": verb, "actor": actor,
+        "prior_state": prior, "post_state": str(switch.state), "state_version": switch.state_version,
+        "outcome": str(switch.state), "reasons": [{"rule": "reason", "reason": reason}],
     }  # fmt: skip

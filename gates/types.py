@@ -49,10 +49,34 @@ class Invoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Payment:
+    """One payment as read live. Amounts in minor units of `currency`.
+
+    `refunded_minor` is what others gave back of it: what the action being judged did itself already is left out, so
+    that a repeat of it is judged as the first try was. `is_charged_back`: the bank took the money, or may.
+    """
+
+    id: str
+    status: str
+    amount_minor: int
+    refunded_minor: int
+    currency: str
+    is_customers: bool = False
+    is_charged_back: bool = False
+
+    @property
+    def refundable_minor(self) -> int:
+        """What can still be given back."""
+        return max(0, self.amount_minor - self.refunded_minor)
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The frozen snapshot one judgement is made on. A block that was never read has no time.
 
     `failed_at` is the first failure of the invoice in question, `next_attempt_at` the provider's next planned try.
+    `amount_30d_minor` is what money actions of the customer come to in 30 days in the proposal's currency, the
+    proposal's own amount included; None where it moves no money. `edited`: a person changed the action last.
     """
 
     now: datetime
@@ -75,6 +99,9 @@ class Facts:
     ticket_status: str = ""
     has_owner: bool = True
     late_event: bool = False
+    payment: Payment | None = None
+    amount_30d_minor: int | None = None
+    edited: bool = False
     synced_at: Mapping[str, datetime] = field(default_factory=dict)
     executing: bool = False
 

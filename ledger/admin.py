@@ -1,38 +1,71 @@
 """The records as lists: customers, contracts, events, actions and the ledger, read-only for everybody."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ledger import cells
-from ledger.models import Action, Contract, Customer, Event, LedgerRow
-from ledger.readonly import ReadOnlyAdmin, actor_names, as_uuid, choice, exact, of_states, of_systems, page_of, since
+from ledger import cells, sets
+from ledger.models import Action, Contract, Customer, Event
+from ledger.readonly import ReadOnlyAdmin, as_uuid, choice, exact, of_states, of_systems, page_of, since
 from ledger.words import (
-    DECISIONS,
     EVENTS,
     KINDS,
-    OUTCOMES,
-    decision_words,
     event_words,
     kind_words,
-    state_words,
     verdict_words,
 )
 
 OPEN_STATES = ("held", "in_review", "approved", "parked", "sending", "unknown", "failed")
 
 
+# The states of a contract that people look for first, the worst one first.
+STANDINGS = {"suspended": "Suspended", "past_due": "Past due", "active": "Active", "cancelled": "Cancelled"}
+OLDEST_SQL = """
+select x.customer_id, min(b.value ->> 'synced_at') from ledger_contextrecord x, jsonb_each(x.blocks) b
+ where x.customer_id = any(%(ids)b::bigint[]) and jsonb_typeof(b.value) = 'object' and b.key <> 'refresh'
+ group by x.customer_id"""
+
+
+def _with_contract(state: str) -> Q:
+    return Q(pk__in=Contract.objects.filter(state=state).values("customer"))
+
+
+def _instant(text: str | None) -> datetime | None:
+    """A stored time; None for what is none."""
+    try:
+        at = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return at if at is not None and at.tzinfo else None
+
+
 @admin.register(Customer)
 class CustomerAdmin(ReadOnlyAdmin):
     """Who they are and where they stand."""
 
-    list_display = ("shown_name", "shown_state", "shown_tier", "shown_mrr", "account_owner", "external", "seen")
+    list_display = (
+        "shown_name",
+        "shown_state",
+        "shown_tier",
+        "shown_mrr",
+        "standing",
+        "waiting",
+        "oldest",
+        "account_owner",
+        "external",
+        "seen",
+    )
     list_filter = (
         choice("state", "State", of_states("state", Customer.State.choices)),
         choice("tier", "Tier", of_states("tier", Customer.Tier.choices)),
+        choice("contract", "Contract", {state: (words, _with_contract(state)) for state, words in STANDINGS.items()}),
+        choice("links", "Links", {"none": ("Not linked anywhere", Q(links=None))}),
     )
     finds = ("external_id__exact", "email__exact", "name__startswith", "links__value__exact")
     finds_text = "Name (its beginning), e-mail, external id, or an id in another system"
@@ -57,6 +90,41 @@ class CustomerAdmin(ReadOnlyAdmin):
     def shown_mrr(self, one: Customer) -> SafeString:
         """What they pay a month."""
         return cells.amount(one.mrr_minor, one.currency)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
+        """One customer with what was read of it, in one look; a page of the list reads its own columns in `dress`."""
+        found: QuerySet[Customer] = super().get_queryset(request)
+        match = request.resolver_match
+        is_page = match is not None and match.url_name == "ledger_customer_change"
+        return found.select_related("context") if is_page else found
+
+    def dress(self, rows: list[Customer]) -> None:
+        """States of contracts, waiting items and the age of the oldest source of a whole page: two statements."""
+        keys = [one.pk for one in rows]
+        waits = Count("review_items", filter=~Q(review_items__state="resolved"), distinct=True)
+        states: Any = ArrayAgg("contracts__state", filter=Q(contracts__isnull=False), distinct=True, default=[])
+        found = Customer.objects.filter(pk__in=keys).annotate(waits=waits, states=states)
+        more = {key: (states, waits) for key, states, waits in found.values_list("pk", "states", "waits")}
+        read = {key: _instant(at) for key, at in sets.run(OLDEST_SQL, {"ids": keys})}
+        for one in rows:
+            one.shown_more = (*more.get(one.pk, ([], 0)), read.get(one.pk))  # type: ignore[attr-defined]
+
+    @admin.display(description="Contract")
+    def standing(self, one: Customer) -> SafeString:
+        """The state of the contract that is worst off."""
+        states = getattr(one, "shown_more", ([], 0, None))[0]
+        worst = next((state for state in STANDINGS if state in states), next(iter(states), ""))
+        return cells.tag(worst, dict(Contract.State.choices).get(worst, worst)) if worst else cells.dash()
+
+    @admin.display(description="Open items")
+    def waiting(self, one: Customer) -> Any:
+        """How many items about them wait for a person."""
+        return getattr(one, "shown_more", ([], 0, None))[1] or cells.dash()
+
+    @admin.display(description="Oldest source")
+    def oldest(self, one: Customer) -> SafeString:
+        """When the source that was read longest ago was read."""
+        return cells.ago(getattr(one, "shown_more", ([], 0, None))[2])
 
     @admin.display(description="Account owner")
     def account_owner(self, one: Customer) -> Any:
@@ -310,88 +378,3 @@ class ActionAdmin(ReadOnlyAdmin):
     def made(self, one: Action) -> SafeString:
         """When it was proposed."""
         return cells.moment(one.created_at)
-
-
-@admin.register(LedgerRow)
-class LedgerRowAdmin(ReadOnlyAdmin):
-    """What was decided, by whom and what came of it; nobody can change a row, the database refuses it."""
-
-    list_display = ("number", "at", "subject", "decided", "by", "step", "result", "correlation", "proof", "latency")
-    list_filter = (
-        choice("decision", "Decision", {key: (label, Q(decision=key)) for key, label in DECISIONS.items()}),
-        choice("outcome", "Outcome", {key: (label, Q(outcome=key)) for key, label in OUTCOMES.items()}),
-        choice("mode", "Mode", of_states("mode", Action.Mode.choices)),
-        choice("when", "Time", since("recorded_at")),
-        exact("customer", "Customer", "customer_id"),
-        exact("event", "Event", "event_id"),
-        exact("action", "Action", "action_id", as_uuid),
-        exact("correlation", "Correlation id", "correlation_id", as_uuid),
-    )
-    finds = ("correlation_id__exact", "action_id__exact", "pk__exact")
-    list_title = "Ledger"
-    finds_text = "Correlation id, action id or row number"
-    empty_text = "No row in this range. The ledger begins with the first decision."
-    names: dict[str, str] = {}
-
-    def dress(self, rows: list[LedgerRow]) -> None:
-        """The people behind a page of rows, in one look-up."""
-        names = actor_names(row.actor for row in rows)
-        for row in rows:
-            row.actor_name = names.get(row.actor, row.actor)  # type: ignore[attr-defined]
-
-    @admin.display(description="Row")
-    def number(self, one: LedgerRow) -> SafeString:
-        """The door to the page."""
-        return page_of(one, f"#{one.pk}")
-
-    @admin.display(description="Time")
-    def at(self, one: LedgerRow) -> SafeString:
-        """When it was written."""
-        return cells.moment(one.recorded_at, seconds=True)
-
-    @admin.display(description="About")
-    def subject(self, one: LedgerRow) -> SafeString:
-        """What the row is about."""
-        return format_html("{} {}", one.subject_kind.capitalize(), cells.code(one.subject_id, keep=8))
-
-    @admin.display(description="Decision")
-    def decided(self, one: LedgerRow) -> str:
-        """The decision in words."""
-        return decision_words(one.decision)
-
-    @admin.display(description="By")
-    def by(self, one: LedgerRow) -> SafeString:
-        """Who decided."""
-        return cells.theirs(getattr(one, "actor_name", one.actor), 40)
-
-    @admin.display(description="Before → after")
-    def step(self, one: LedgerRow) -> SafeString:
-        """The edge of the state graph."""
-        if one.prior_state == one.post_state:
-            return format_html('<span class="quiet">stays {}</span>', state_words(one.post_state))
-        return format_html(
-            "{} → {}", state_words(one.prior_state), cells.tag(one.post_state, state_words(one.post_state))
-        )
-
-    @admin.display(description="Outcome")
-    def result(self, one: LedgerRow) -> SafeString:
-        """What came of it, with the error and the mode where they matter."""
-        parts = [state_words(one.outcome)] if one.outcome else []
-        parts += [one.error_code] if one.error_code else []
-        parts += [one.mode] if one.mode != "live" else []
-        return cells.theirs(", ".join(parts), 80) if parts else cells.dash()
-
-    @admin.display(description="Correlation")
-    def correlation(self, one: LedgerRow) -> SafeString:
-        """The thread through everything."""
-        return cells.code(one.correlation_id, keep=8) if one.correlation_id else cells.dash()
-
-    @admin.display(description="Confirmed by")
-    def proof(self, one: LedgerRow) -> SafeString:
-        """The provider's own id for what it did."""
-        return cells.code(one.confirmation_id, keep=10) if one.confirmation_id else cells.dash()
-
-    @admin.display(description="Latency")
-    def latency(self, one: LedgerRow) -> Any:
-        """How long it took."""
-        return f"{one.latency_ms} ms" if one.latency_ms is not None else cells.dash()

@@ -33,6 +33,7 @@ ACTION_TYPES = {
     "business_key": "text", "params": "jsonb", "because": "text", "preview": "jsonb", "preview_hash": "text",
     "answers": "jsonb", "facts": "jsonb", "rule_version": "text", "judged_version": "int", "irreversible": "bool",
     "amount_minor": "bigint", "currency": "text", "reverses_id": "uuid", "requested_by_id": "int",
+    "edited_by_id": "int",
     "correlation_id": "uuid", "key": "text", "job_ref": "text", "tries": "smallint", "looks": "smallint",
     "lane": "text", "in_lane": "bool", "available_at": "timestamptz", "crashes": "smallint", "last_error": "text",
     "error_code": "text", "created_at": "timestamptz", "updated_at": "timestamptz",

@@ -1,5 +1,6 @@
 """Money: integer minor units with a lower-case ISO 4217 currency, never a floating point number."""
 
+import re
 from dataclasses import dataclass
 
 # Currencies whose minor unit is not a hundredth (ISO 4217). The billing provider's special cases are
@@ -15,9 +16,21 @@ TWO_DECIMAL = frozenset(
     zwg""".split()
 )
 
+# What the billing wire takes is coarser than the currency's exponent for some: three-decimal amounts end in 0, and
+# ISK and UGX have no decimals although they are counted in hundredths.
+STEPS = {**dict.fromkeys(THREE_DECIMAL, 10), "isk": 100, "ugx": 100}
+
+_SHOWN = re.compile(
+    r"(?P<sign>-?)(?P<whole>[0-9]{1,19}|[0-9]{1,3}(?:,[0-9]{3}){1,6})(?:\.(?P<part>[0-9]{1,3}))? (?P<code>[A-Za-z]{3})"
+)
+
 
 class MixedCurrencies(ValueError):
     """Amounts of two currencies were about to be added or compared."""
+
+
+class BadAmount(ValueError):
+    """A text is no amount of a currency that is known; says what is wrong."""
 
 
 def exponent(currency: str) -> int | None:
@@ -65,6 +78,28 @@ def display(minor: int | None, currency: str) -> str:
         return f"{sign}{digits:,} {currency.upper()}"
     whole, part = divmod(digits, 10**places)
     return f"{sign}{whole:,}.{part:0{places}d} {currency.upper()}"
+
+
+def parse(text: str) -> Money:
+    """What `display` shows, read back: `1,204.50 USD` (or `1204.50 usd`), `980 JPY`. Raises BadAmount.
+
+    All decimals of the currency are written out: what may be read in two ways is not read at all.
+    """
+    found = _SHOWN.fullmatch(text.strip())
+    if found is None:
+        raise BadAmount("an amount is written like 1,204.50 USD or 980 JPY")
+    currency, part = found["code"].lower(), found["part"] or ""
+    places = exponent(currency)
+    if places is None:
+        raise BadAmount(f"{found['code'].upper()} is not a currency we know")
+    if len(part) != places:
+        raise BadAmount(f"{currency.upper()} is written with {places} decimals, this has {len(part)}")
+    return Money(int(found["sign"] + found["whole"].replace(",", "") + part), currency)
+
+
+def is_payable(minor: int, currency: str) -> bool:
+    """Whether the billing wire takes this amount: of a known currency, above 0, in its smallest steps."""
+    return exponent(currency) is not None and minor > 0 and minor % STEPS.get(currency.lower(), 1) == 0
 
 
 def split(minor: int, parts: int) -> list[int]:

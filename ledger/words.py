@@ -9,6 +9,7 @@ KINDS = {
     "contract.downgrade": "Downgrade contract",
     "contract.restore": "Restore contract",
     "contract.cancel": "Cancel contract",
+    "payment.refund": "Refund payment",
     "ticket.open": "Open support ticket",
     "ticket.note": "Add note to ticket",
     "ticket.tag": "Tag ticket",
@@ -40,8 +41,19 @@ DECISIONS = {
     "engage": "Stopped all writes in scope",
     "request_resume": "Asked to resume",
     "confirm_resume": "Resumed",
+    "halt_release": "Release stopped itself",
+    "continue_release": "Release continued",
     "approval": "First approval",
     "check": "Check asked for",
+    "claim": "Claimed",
+    "release": "Given back",
+    "comment": "Commented",
+    "assign": "Assigned",
+    "snooze": "Snoozed",
+    "wake": "Woken",
+    "escalate": "Escalated",
+    "rollback": "Asked to roll back",
+    "preview": "Looked at a preview",
     "replay": "Replayed",
     "propose": "Asked for",
     "link": "Linked",
@@ -49,6 +61,35 @@ DECISIONS = {
     "archive": "Archived",
     "contradict": "Contradiction counted",
     "refuse": "Refused",
+    "draft": "Drafted",
+    "change": "Draft changed",
+    "submit": "Submitted",
+    "take_back": "Taken back to the draft",
+    "withdraw": "Given up",
+    "replace": "Replaced by a newer version",
+    "ask_retire": "Asked to retire",
+    "keep": "Kept after all",
+    "retire": "Retired",
+    "export": "Exported",
+    "exported": "Export complete",
+    "bump": "Bumped by the SLA",
+    "promise": "SLA counted anew",
+    "add_rule": "Ownership rule added",
+    "edit_rule": "Ownership rule changed",
+    "move_rule": "Ownership rule moved",
+    "retire_rule": "Ownership rule retired",
+    "add_absence": "Absence entered",
+    "end_absence": "Absence ended",
+    "add_sla": "SLA policy added",
+    "edit_sla": "SLA policy changed",
+    "remove_sla": "SLA policy removed",
+    "add_hours": "Business hours added",
+    "edit_hours": "Business hours changed",
+    "add_runbook": "Runbook added",
+    "edit_runbook": "Runbook changed",
+    "test_runbook": "Runbook tested",
+    "tick": "Step of a runbook done",
+    "untick": "Step of a runbook taken back",
 }
 
 OUTCOMES = {
@@ -75,6 +116,12 @@ WHYS = {
     "open-dispute": "a payment is disputed",
     "fraud-flag": "there is a fraud warning",
     "asked_by_person": "a person asked for it",
+    "refund-limit": "it is above what one person may give",
+    "refund_fits": "the payment does not allow it",
+    "edited_by_person": "a person changed it",
+    "waits_at_provider": "the provider has not finished it",
+    "refund_failed": "the refund failed",
+    "refund_canceled": "the refund was cancelled",
     "restore-asks": "giving access back is asked for",
     "owner-missing": "the automation has no owner",
     "unknown": "nobody knows whether it happened",
@@ -99,6 +146,7 @@ WHYS = {
     "gone": "the record is gone there",
     "parked": "only a person can read it",
     "expired": "it waited too long",
+    "emergency_stop": "the stop had held it",
 }
 
 RULES = {
@@ -110,11 +158,16 @@ RULES = {
     "rollout_stage": "Stage of the automation",
     "open-dispute": "Open dispute",
     "fraud-flag": "Fraud warning",
+    "refund-limit": "Refunds above the limit",
+    "refund_fits": "Refund fits the payment",
+    "edited_by_person": "Changed by a person",
     "restore-asks": "Restoring asks a person",
     "asked_by_person": "Asked for by a person",
     "owner-missing": "Automation without owner",
     "person": "Person",
+    "undo": "Taken back",
     "reason": "Reason given",
+    "emergency_stop": "Emergency stop",
 }
 
 VERDICTS = {
@@ -197,4 +250,6 @@ def actor_words(actor: str) -> str:
     kind, _, name = actor.partition(":")
     if kind == "automation":
         return f"{from_identifier(name)} (automation)"
-    return "Meshline" if actor == "system" else actor
+    if kind == "system":
+        return f"Meshline ({from_identifier(name).lower()})" if name else "Meshline"
+    return actor

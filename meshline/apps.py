@@ -15,6 +15,7 @@ class MeshlineConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks and what follows a migrate; by name, since models load only now."""
         import_string("meshline.checks.register")()
+        import_string("meshline.sessions.connect")()
         # Django sends the signal only for apps with models, so this hangs on the app whose table it fills.
         queue = apps.get_app_config("django_q")
         post_migrate.connect(import_string("meshline.install.install"), sender=queue, dispatch_uid="install")

@@ -64,7 +64,7 @@ def names_resolve(app_configs: Apps = None, **_options: Any) -> list[checks.Chec
 
 
 def kinds_complete(app_configs: Apps = None, **_options: Any) -> list[checks.CheckMessage]:
-    """A change of a contract or of money that nobody could undo, or that no page explains, is refused at start."""
+    """A kind that neither says what undoes it nor why nothing does, or that no page explains, is refused at start."""
     found: list[checks.CheckMessage] = []
     for name, path in actions.ACTIONS.items():
         try:
@@ -88,10 +88,11 @@ def faults_of(name: str, kind: Any) -> Iterator[tuple[int, str, str]]:
     if kind.name != name or kind.provider not in providers.PROVIDERS:
         text = f"calls itself {kind.name!r} at provider {kind.provider!r}"
         yield 6, text, "Its name is the registry's, its provider is in sync.providers.PROVIDERS."
-    if not (kind.risk.contract or kind.risk.money):
-        return
-    if kind.inverse not in actions.ACTIONS:
+    if kind.inverse and kind.inverse not in actions.ACTIONS:
         yield 7, f"its inverse {kind.inverse!r} is no registered action", "Set `inverse` to the kind that undoes it."
+    if bool(kind.inverse) == bool(kind.irreversible_because):
+        text = "it declares neither an inverse nor why there is none, or both"
+        yield 7, text, "Set `inverse` to the kind that undoes it, or `irreversible_because` to the reason."
     if not kind.runbook or not runbook(kind.runbook).is_file():
         yield 8, f"its runbook {kind.runbook!r} is no page", "Write templates/runbooks/<runbook>.html."
 

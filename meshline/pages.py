@@ -1,7 +1,7 @@
 """Django's own WSGI callable, served in threads behind the front."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
@@ -13,6 +13,7 @@ from meshline import bodies
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_WAITING = 200
+SLOWEST_READER_SECONDS = 60.0
 PLAIN = ("content-type", "text/plain; charset=utf-8")
 CLOSE = ("connection", "close")
 TOO_MANY = (503, [PLAIN, CLOSE, ("retry-after", "5")], b"too many requests at once")
@@ -45,8 +46,10 @@ class Pages:
         try:
             body = await bodies.read(scope, transport, MAX_BODY_BYTES)
             loop = asyncio.get_running_loop()
-            page = await loop.run_in_executor(self.pool, self.call, environ_of(scope, body))
-            transport.response_bytes(*page)
+            reader = Reader(loop, transport)
+            page = await loop.run_in_executor(self.pool, self.call, environ_of(scope, body), reader)
+            if page is not None:
+                transport.response_bytes(*page)
         except bodies.TooLong:
             transport.response_bytes(413, [PLAIN, CLOSE], b"body is too long")
             await bodies.drain(transport)
@@ -54,13 +57,13 @@ class Pages:
             transport.response_bytes(*TOO_MANY)
         except bodies.TooSlow:
             transport.response_bytes(408, [PLAIN, CLOSE], b"body took too long")
-        except (bodies.Gone, ProtocolClosed):
+        except (bodies.Gone, ProtocolClosed, TimeoutError):
             return
         finally:
             self.open -= 1
 
-    def call(self, environ: dict[str, Any]) -> Page:
-        """On a page's thread: the whole page, since none of ours is too long to be held."""
+    def call(self, environ: dict[str, Any], reader: "Reader") -> Page | None:
+        """On a page's thread: the whole page; one that is streamed goes to the reader piece by piece, and is None."""
         begun: list[Any] = []
         written: list[bytes] = []
 
@@ -72,14 +75,50 @@ class Pages:
 
         parts: Iterable[bytes] = self.application(environ, start_response)
         try:
+            if is_endless(parts, begun[1]):
+                reader.take(*head_of(*begun), parts)
+                return None
             body = b"".join((*written, *parts))
         finally:
             close = getattr(parts, "close", None)
             if close is not None:
                 close()
-        status, headers = begun
-        kept = [(name.lower(), value) for name, value in headers if name.lower() not in OWN_HEADERS]
-        return int(status[:3]), kept, body
+        return *head_of(*begun), body
+
+
+class Reader:
+    """The other end of a page that is streamed: the page's thread waits until each piece was taken.
+
+    What is made stays on that thread, with its connection to the database, and no more of it than one piece is held.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: Any) -> None:
+        self.loop, self.transport = loop, transport
+
+    def take(self, status: int, headers: list[tuple[str, str]], pieces: Iterable[bytes]) -> None:
+        """Send all of it. Raises ProtocolClosed when nobody listens any more, TimeoutError when nobody takes it."""
+        stream = self._on_loop(self._begin(status, headers))
+        for piece in pieces:
+            self._on_loop(self._send(stream, piece))
+
+    def _on_loop(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(SLOWEST_READER_SECONDS)
+
+    async def _begin(self, status: int, headers: list[tuple[str, str]]) -> Any:
+        return self.transport.response_stream(status, headers)
+
+    async def _send(self, stream: Any, piece: bytes) -> None:
+        await stream.send_bytes(piece)
+
+
+def is_endless(parts: Any, headers: list[tuple[str, str]]) -> bool:
+    """Whether a page is made while it is sent: one whose length nobody knows beforehand."""
+    return bool(getattr(parts, "streaming", False)) and not any(name.lower() == "content-length" for name, _ in headers)
+
+
+def head_of(status: str, headers: list[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
+    """Status and headers as the server wants them."""
+    return int(status[:3]), [(name.lower(), value) for name, value in headers if name.lower() not in OWN_HEADERS]
 
 
 def environ_of(scope: Any, body: bytes) -> dict[str, Any]:

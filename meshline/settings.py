@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from meshline import conf_logging, conf_providers, conf_queue, env
+from meshline import conf_api, conf_logging, conf_login, conf_providers, conf_queue, env
 from meshline.env import env_bool, env_database, env_int, env_list, env_secret, env_str, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -77,6 +77,8 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_q",
     "simple_history",
     "csp",
@@ -92,6 +94,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    conf_login.MIDDLEWARE,
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
@@ -173,7 +176,9 @@ MESHLINE_ATTEMPT_MARGIN_SECONDS = env_int(
 MESHLINE_LIVE_READ_MAX_AGE_SECONDS = env_int("MESHLINE_LIVE_READ_MAX_AGE_SECONDS", 60, low=1, high=600)
 MESHLINE_READ_BUDGET_SECONDS = env_int("MESHLINE_READ_BUDGET_SECONDS", 3, low=1, high=10)
 MESHLINE_CONTEXT_MAX_AGE_SECONDS = env_int("MESHLINE_CONTEXT_MAX_AGE_SECONDS", 900, low=1, high=DAY)
+MESHLINE_UNDO_SECONDS = env_int("MESHLINE_UNDO_SECONDS", 10, low=0, high=600)
 MESHLINE_LATE_AFTER_SECONDS = env_int("MESHLINE_LATE_AFTER_SECONDS", 7 * DAY, low=60, high=90 * DAY)
+MESHLINE_HELD_USE_SECONDS = env_int("MESHLINE_HELD_USE_SECONDS", DAY, low=1 if MESHLINE_DEV else 3600, high=30 * DAY)
 MESHLINE_RETRY_FIRST_WAIT_MS = env_int(
     "MESHLINE_RETRY_FIRST_WAIT_MS", 1000, low=1 if MESHLINE_DEV else 1000, high=60_000
 )
@@ -204,8 +209,10 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not PLAIN_HTTP
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = env_int("MESHLINE_SESSION_IDLE_SECONDS", 1800, low=60, high=12 * HOUR)
-SESSION_SAVE_EVERY_REQUEST = True  # the age counts from the last request: an idle limit
+MESHLINE_SESSION_IDLE_SECONDS = conf_login.IDLE_SECONDS
+MESHLINE_SESSION_IDLE_OTHERS_SECONDS = conf_login.IDLE_OTHERS_SECONDS
+MESHLINE_STEP_UP_SECONDS = conf_login.STEP_UP_SECONDS
+SESSION_COOKIE_AGE, SESSION_SAVE_EVERY_REQUEST = conf_login.SESSION["age"], conf_login.SESSION["each_request"]
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 NOTHING, OWN = "'none'", "'self'"
 CONTENT_SECURITY_POLICY = {
@@ -224,12 +231,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ] + [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}}]
-LOGIN_URL = "admin:login"
+AUTHENTICATION_BACKENDS = conf_login.BACKENDS
+LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 
-REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],  # browsable pages need inline script
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-}
+REST_FRAMEWORK = conf_api.FRAMEWORK
+SPECTACULAR_SETTINGS = conf_api.DOCUMENT
 
 # --- Language, time, static files, logs ------------------------------------------------------------------------------
 

@@ -9,5 +9,6 @@ urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("", include("sync.urls")),
+    path("api/", include("meshline.api.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from gates import decide, items, preview
+from gates import decide, items, limits, preview
 from gates.policy import Policies
 from gates.types import Decision, Facts, Policy, Proposal
 from ledger import book, sets
@@ -25,6 +25,7 @@ class Cause:
     late: bool = False
     requested_by: int | None = None
     reverses: UUID | None = None
+    edited_by: int | None = None
 
 
 @dataclass(slots=True)
@@ -45,16 +46,25 @@ class Booking:
 
     def propose(self, proposal: Proposal, known: Known, cause: Cause) -> UUID:
         """Judge one proposal and take its action in; returns the action's id."""
-        judged_on = facts.build(
-            known, now=self.now, business_key=proposal.business_key, executing=False, late=cause.late
-        )
-        policy = self.policies.of(cause.automation) if cause.automation else self.policies.by_hand()
-        decision = decide.decide(proposal, judged_on, policy)
+        judged_on = self.facts(proposal, known, cause)
+        decision = decide.decide(proposal, judged_on, policy_for(self.policies, cause.automation))
         action = _action_row(proposal, known, cause, judged_on, decision)
         self.actions.append(action)
         if decision.state == "in_review":
-            self.ask(action, decision, self.policies.owner_of(cause.automation))
+            item = {**action, "tier": known.tier, "confidence": proposal.confidence}
+            self.ask(item, decision, self.policies.owner_of(cause.automation))
         return action["id"]
+
+    def facts(self, proposal: Proposal, known: Known, cause: Cause, *, but: UUID | None = None) -> Facts:
+        """What a proposal is judged on, with what the customer got in 30 days; `but` is the action itself."""
+        amount = proposal.amount_minor
+        if amount is not None:
+            amount += limits.spent_minor(known.refs.customer_id, proposal.currency, but=but) + sum(
+                one["amount_minor"] for one in self.actions if _adds_to(one, known.refs.customer_id, proposal.currency)
+            )
+        about = facts.About(str(but or ""), amount, cause.edited_by is not None, cause.late)
+        key = proposal.business_key
+        return facts.build(known, now=self.now, business_key=key, executing=False, about=about)
 
     def ask(self, action: Mapping[str, Any], decision: Decision, owner_group: str) -> None:
         """Open an item for an action that needs a person."""
@@ -65,7 +75,9 @@ class Booking:
                 "sentence": sentence(action["kind"], action["because"]), "why": worst.rule if worst else "asked",
                 "reason": worst.reason if worst else "", "owner_group": owner_group,
                 "amount_minor": action.get("amount_minor"), "currency": action.get("currency", ""),
-                "correlation_id": action["correlation_id"],
+                "correlation_id": action["correlation_id"], "provider": actions.get(action["kind"]).provider,
+                "automation": action.get("automation", ""), "tier": action.get("tier", ""),
+                "confidence": action.get("confidence"),
             }
         )  # fmt: skip
 
@@ -162,8 +174,9 @@ def _action_row(proposal: Proposal, known: Known, cause: Cause, judged_on: Facts
         "target": proposal.target, "business_key": proposal.business_key, "params": dict(proposal.params),
         "because": proposal.because, "irreversible": proposal.risk.irreversible, "amount_minor": proposal.amount_minor,
         "currency": proposal.currency, "correlation_id": cause.correlation_id, "key": f"meshline-{action_id}",
-        "lane": lane_of(f"customer:{known.refs.customer_id}:{kind.provider}"), "requested_by_id": cause.requested_by,
-        "reverses_id": cause.reverses, "reasons": reasons_of(decision), "actor": _actor(cause),
+        "lane": lane_of(kind.lane(known.refs.customer_id, proposal.business_key)),
+        "requested_by_id": cause.requested_by, "edited_by_id": cause.edited_by, "reverses_id": cause.reverses,
+        "reasons": reasons_of(decision), "actor": _actor(cause),
         **judged(proposal, judged_on, decision),
     }  # fmt: skip
     if proposal.withdrawn:
@@ -173,7 +186,15 @@ def _action_row(proposal: Proposal, known: Known, cause: Cause, judged_on: Facts
     return row
 
 
+def _adds_to(one: Mapping[str, Any], customer_id: int, currency: str) -> bool:
+    """Whether an action of this batch, not stored yet, counts to what the customer gets."""
+    same = one["customer_id"] == customer_id and one["currency"] == currency
+    return same and one["amount_minor"] is not None and one["state"] not in ("observed", "superseded")
+
+
 def _actor(cause: Cause) -> str:
+    if cause.edited_by:
+        return f"user:{cause.edited_by}"
     return f"user:{cause.requested_by}" if cause.requested_by else f"automation:{cause.automation}"
 
 

@@ -1,11 +1,12 @@
 """Claimed actions as plain data: what a thread needs to carry one out, and what booking its outcome needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from gates import spent as spending
 from gates.types import Facts, Proposal
 from ledger import sets
 from sync import actions, correlate, facts
@@ -17,11 +18,12 @@ SQL = """
 select a.id, a.kind, a.provider, a.automation, a.state, a.state_version, a.key, a.params, a.business_key,
        a.correlation_id, a.contract_id, a.customer_id, a.event_id, a.request, a.job_ref, a.sent_at, a.unknown_since,
        a.tries, a.looks, a.target, a.because, a.amount_minor, a.currency, a.mode, a.waiting_since, a.reverses_id,
-       a.rule_version, a.requested_by_id,
+       a.rule_version, a.requested_by_id, a.edited_by_id,
        (select coalesce(jsonb_agg(jsonb_build_array(p.preview_hash, p.rules)), '[]'::jsonb) from gates_approval p
          where p.action_id = a.id and p.voided_at is null),
        (select e.late from ledger_event e where e.id = a.event_id)
-  from ledger_action a where a.id = any(%(ids)b::uuid[]) and a.lease_token = %(token)b"""
+  from ledger_action a where a.id = any(%(ids)b::uuid[])"""
+LEASED_SQL = f"{SQL} and a.lease_token = %(token)b"
 
 
 @dataclass(slots=True)
@@ -56,8 +58,10 @@ class Claimed:
     reverses_id: UUID | None
     rule_version: str
     requested_by_id: int | None
+    edited_by_id: int | None
     approvals: list[tuple[str, list[str]]]
     late: bool | None
+    spent_minor: int = 0
     known: Known | None = None
     work: Work | None = field(default=None, repr=False)
 
@@ -80,19 +84,36 @@ class Claimed:
     def facts(self, now: datetime) -> Facts:
         """The facts as known now, for a judgement right before sending."""
         assert self.known is not None
-        return facts.build(self.known, now=now, business_key=self.business_key, executing=True, late=bool(self.late))
+        amount = None if self.amount_minor is None else self.spent_minor + self.amount_minor
+        about = facts.About(str(self.id), amount, self.edited_by_id is not None, bool(self.late))
+        return facts.build(self.known, now=now, business_key=self.business_key, executing=True, about=about)
 
 
 def load(ids: Sequence[Any], token: int, now: datetime) -> list[Claimed]:
     """The claimed actions with their contract and facts: two statements for all. In the order of their ids."""
-    rows = sets.run(SQL, {"ids": list(ids), "token": token})
+    return _with_known(sets.run(LEASED_SQL, {"ids": list(ids), "token": token}), now)
+
+
+def peek(ids: Sequence[Any], now: datetime) -> list[Claimed]:
+    """The same of actions that nobody holds, to look at and not to carry out."""
+    return _with_known(sets.run(SQL, {"ids": list(ids)}), now)
+
+
+def _with_known(rows: Sequence[tuple[Any, ...]], now: datetime) -> list[Claimed]:
     claimed = sorted((Claimed(*row) for row in rows), key=lambda one: one.id)
     known = correlate.load(one.contract_id for one in claimed if one.contract_id)
+    spent = spending.by_action([one.id for one in claimed if one.amount_minor is not None])
     for one in claimed:
-        one.known = known.get(one.contract_id) if one.contract_id else None
+        one.known = _own(known.get(one.contract_id or 0))
+        one.spent_minor = spent.get(one.id, 0)
         if one.known is not None:
             one.work = _work(one, one.known, now)
     return claimed
+
+
+def _own(known: Known | None) -> Known | None:
+    """What is read live is read by threads, for one action each: two of one contract do not share it."""
+    return known and replace(known, blocks=dict(known.blocks))
 
 
 def _work(one: Claimed, known: Known, now: datetime) -> Work:
@@ -100,5 +121,5 @@ def _work(one: Claimed, known: Known, now: datetime) -> Work:
         id=str(one.id), kind=one.kind_name, state=one.state, version=one.state_version, key=one.key,
         params=one.params, business_key=one.business_key, correlation_id=str(one.correlation_id), known=known,
         facts=one.facts(now), request=FrozenRequest.from_json(one.request) if one.request else None,
-        job_ref=one.job_ref, sent_at=one.sent_at, tries=one.tries,
+        job_ref=one.job_ref, sent_at=one.sent_at, is_repeat=one.request is not None, tries=one.tries,
     )  # fmt: skip

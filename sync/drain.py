@@ -226,7 +226,7 @@ class Drain:
 
     def begin(self, one: Claimed) -> None:
         """Give one claimed action to a thread, unless its providers must not be called now."""
-        asks = one.state == "unknown" or bool(one.job_ref)
+        asks = one.state in ("sending", "unknown")  # a retried action still names the job that failed
         needs = {one.provider, *(() if asks else (enrich.PROVIDER_OF[name] for name in one.kind.needs))}
         until = health.wait_until(sorted(needs), clock.now())
         if until is not None:

@@ -1,23 +1,27 @@
 """Reading what judgement needs from the providers. Runs in threads: plain data in and out, no ORM."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from ledger import clock
-from sync import facts, providers
+from sync import facts
 from sync.actions.contract import erp
+from sync.actions.refund import biller
 from sync.actions.ticket import desk
 from sync.facts import Known
-from sync.providers.stripe import Stripe
 from sync.wiretypes import ContractRecord, Exchange
 
-PROVIDER_OF = {"billing": "stripe", "entitlement": "netsuite", "support": "zendesk"}
+PROVIDER_OF = {"billing": "stripe", "payment": "stripe", "entitlement": "netsuite", "support": "zendesk"}
+NOTHING: Mapping[str, Any] = {}
 
 
-def stale(known: Known, needs: Sequence[str], now: datetime, limit: timedelta) -> list[str]:
-    """The needed blocks that were not read within the limit and can be read at all."""
-    return [name for name in needs if _readable(known, name) and _older(known.blocks.get(name, {}), now, limit)]
+def stale(
+    known: Known, needs: Sequence[str], now: datetime, limit: timedelta, params: Mapping[str, Any] = NOTHING
+) -> list[str]:
+    """The needed blocks that were not read within the limit and can be read at all; `params` are the action's."""
+    wanted = [name for name in needs if name != "payment" or params.get("payment")]
+    return [name for name in wanted if _readable(known, name) and _older(known.blocks.get(name, {}), now, limit)]
 
 
 def _older(block: dict[str, Any], now: datetime, limit: timedelta) -> bool:
@@ -27,13 +31,20 @@ def _older(block: dict[str, Any], now: datetime, limit: timedelta) -> bool:
 
 def _readable(known: Known, name: str) -> bool:
     refs = known.refs
-    return bool({"billing": refs.billing_customer, "entitlement": refs.erp_record, "support": refs.ticket}[name])
+    by = {"billing": refs.billing_customer, "payment": refs.billing_customer, "entitlement": refs.erp_record}
+    return bool({**by, "support": refs.ticket}[name])
 
 
-def read(known: Known, names: Sequence[str], exchanges: list[Exchange]) -> dict[str, Any]:
-    """Read these blocks now. Raises ProviderError; what was read before it is lost, nothing is half-believed."""
+def read(
+    known: Known, names: Sequence[str], exchanges: list[Exchange], params: Mapping[str, Any] = NOTHING
+) -> dict[str, Any]:
+    """Read these blocks now; `params` are those of the action, which name the payment where one is in question.
+
+    Raises ProviderError; what was read before it is lost, nothing is half-believed.
+    """
     readers: dict[str, Callable[[Known, list[Exchange]], dict[str, Any]]] = {
         "billing": _billing, "entitlement": _entitlement, "support": _support,
+        "payment": lambda _, made: _payment(str(params.get("payment", "")), made),
     }  # fmt: skip
     return {name: {**readers[name](known, exchanges), "live": True} for name in names}
 
@@ -44,9 +55,13 @@ def contract_of(subscription: str, exchanges: list[Exchange]) -> ContractRecord 
 
 
 def _billing(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:
-    adapter = providers.get("stripe")
-    assert isinstance(adapter, Stripe)
-    return facts.billing_block(adapter.billing(known.refs.billing_customer, known.refs.subscription or None, exchanges))
+    customer, subscription = known.refs.billing_customer, known.refs.subscription or None
+    return facts.billing_block(biller().billing(customer, subscription, exchanges))
+
+
+def _payment(payment: str, exchanges: list[Exchange]) -> dict[str, Any]:
+    found = biller().payment(payment, exchanges)
+    return facts.payment_block(found) if found else {"synced_at": _now(), "payment": payment, "charge": ""}
 
 
 def _entitlement(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from gates.playbooks import dunning
 from gates.types import Decision, Facts, Policy
 from ledger import clock
 from sync import booking, enrich
-from sync.actions.base import Accepted, Confirmation, NotDone
+from sync.actions.base import Found
 from sync.claimed import Claimed
 from sync.errors import ProviderError, UnconfirmedError
 from sync.wiretypes import Exchange, FrozenRequest
@@ -38,7 +38,7 @@ class Sent:
     """What became of a write, or of asking about one: exactly one of the three is set."""
 
     one: Claimed
-    answer: Confirmation | Accepted | NotDone | None = None
+    answer: Found | None = None
     error: ProviderError | None = None
     crash: str = ""
 
@@ -51,7 +51,8 @@ def judge(one: Claimed, policy: Policy, exchanges: list[Exchange]) -> Judged:
     live = one.kind.risk.irreversible or one.kind.risk.money
     limit = ALWAYS if live else policy.limits.context_max_age
     try:
-        result.blocks = enrich.read(one.known, enrich.stale(one.known, one.kind.needs, clock.now(), limit), exchanges)
+        needs = enrich.stale(one.known, one.kind.needs, clock.now(), limit, one.params)
+        result.blocks = enrich.read(one.known, needs, exchanges, one.params)
         one.known.blocks |= result.blocks
         result.facts = one.work.facts = one.facts(clock.now())
         withdrawn = dunning.withdraw_reason(result.facts, one.business_key, one.known.memo, one.kind_name)

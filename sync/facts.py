@@ -1,13 +1,13 @@
 """From what is stored and read to the facts that are judged. Plain data in and out; safe in any thread."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from gates import memo as memos
-from gates.types import Facts, Invoice
-from sync.wiretypes import BillingSnapshot, ContractRecord, TicketFacts
+from gates.types import Facts, Invoice, Payment
+from sync.wiretypes import BillingSnapshot, ContractRecord, PaymentFacts, TicketFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,31 @@ class Known:
     blocks: dict[str, Any] = field(default_factory=dict)
 
 
-def build(known: Known, *, now: datetime, business_key: str, executing: bool, late: bool = False) -> Facts:
-    """The snapshot for one proposal. `business_key` starts with `invoice:<id>` where an invoice is in question."""
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is known of one action beside its contract: its id once it has one, what the customer got in 30 days."""
+
+    action_id: str = ""
+    amount_30d_minor: int | None = None
+    edited: bool = False
+    late: bool = False
+
+
+PLAIN = About()
+
+
+def build(known: Known, *, now: datetime, business_key: str, executing: bool, about: About = PLAIN) -> Facts:
+    """The snapshot for one proposal.
+
+    `business_key` starts with `invoice:<id>` or `payment:<id>` where one of these is in question.
+    """
     billing, entitlement = known.blocks.get("billing", {}), known.blocks.get("entitlement", {})
     support = known.blocks.get("support", {})
     invoice_id = business_key.split(":")[1] if business_key.startswith("invoice:") else ""
     entry = known.memo.get(invoice_id, {})
     invoices = tuple(_invoice(one) for one in billing.get("invoices", []))
     live = next((one for one in invoices if one.id == invoice_id), None)
+    block = payment_of(known, business_key)
     return Facts(
         now=now,
         external_id=known.refs.external_id,
@@ -61,13 +78,16 @@ def build(known: Known, *, now: datetime, business_key: str, executing: bool, la
         invoices=invoices,
         failed_at=memos.failed_at(entry),
         next_attempt_at=live.next_attempt_at if live else memos.next_attempt(entry),
-        open_disputes=int(billing.get("open_disputes", 0)),
-        fraud_flag=bool(billing.get("fraud_flag", False)),
+        open_disputes=max(int(billing.get("open_disputes", 0)), int(block.get("open_dispute", False))),
+        fraud_flag=bool(billing.get("fraud_flag", False) or block.get("fraud_flag", False)),
         tenure_months=_months(known.started_at, now),
         erp_record_id=known.refs.erp_record,
         ticket_id=known.refs.ticket,
         ticket_status=support.get("status", ""),
-        late_event=late or bool(entry.get("late")),
+        late_event=about.late or bool(entry.get("late")),
+        payment=_payment(block, known, about.action_id) if block else None,
+        amount_30d_minor=about.amount_30d_minor,
+        edited=about.edited,
         synced_at={name: when(block["synced_at"]) for name, block in known.blocks.items() if block.get("synced_at")},
         executing=executing,
     )
@@ -84,7 +104,29 @@ def for_ledger(facts: Facts) -> dict[str, Any]:
         "fraud_flag": facts.fraud_flag, "tenure_months": facts.tenure_months, "erp_record_id": facts.erp_record_id,
         "ticket_id": facts.ticket_id, "ticket_status": facts.ticket_status, "late_event": facts.late_event,
         "executing": facts.executing, "synced_at": dict(facts.synced_at),
-        "invoice": _plain(invoice) if invoice else None,
+        "invoice": _plain(invoice) if invoice else None, "payment": asdict(facts.payment) if facts.payment else None,
+        "amount_30d_minor": facts.amount_30d_minor, "edited": facts.edited,
+    }  # fmt: skip
+
+
+def payment_of(known: Known, business_key: str) -> Mapping[str, Any]:
+    """The block of the payment in question; empty where another one, or none, was read."""
+    block: Mapping[str, Any] = known.blocks.get("payment", {})
+    asked = business_key.split(":")[1].partition("#")[0] if business_key.startswith("payment:") else ""
+    return block if asked and block.get("charge") == asked else {}
+
+
+def payment_block(payment: PaymentFacts) -> dict[str, Any]:
+    """A live read of one payment as it is cached: ids, amounts and states."""
+    return {
+        "synced_at": payment.read_at.isoformat(), "payment": payment.id, "charge": payment.charge_id,
+        "customer": payment.customer_id, "status": payment.status, "amount_minor": payment.amount,
+        "refunded_minor": payment.refunded, "currency": payment.currency, "charged_back": payment.is_charged_back,
+        "open_dispute": payment.has_open_dispute, "fraud_flag": payment.is_fraud_reported,
+        "refunds": [
+            {"id": one.id, "status": one.status, "amount_minor": one.amount, "action": one.action, "counts": one.counts}
+            for one in payment.refunds
+        ],
     }  # fmt: skip
 
 
@@ -144,6 +186,16 @@ def _invoice(stored: Mapping[str, Any]) -> Invoice:
         amount_due=stored.get("amount_due"), amount_remaining=stored.get("amount_remaining"),
         currency=stored.get("currency", ""), attempt_count=stored.get("attempt_count", 0),
         next_attempt_at=when(attempt) if attempt else None, paid_at=when(paid) if paid else None,
+    )  # fmt: skip
+
+
+def _payment(block: Mapping[str, Any], known: Known, action_id: str) -> Payment:
+    ours = sum(one["amount_minor"] for one in block["refunds"] if one["counts"] and one["action"] == action_id != "")
+    return Payment(
+        id=block["charge"], status=block["status"], amount_minor=block["amount_minor"],
+        refunded_minor=max(0, block["refunded_minor"] - ours), currency=block["currency"],
+        is_customers=bool(block["customer"]) and block["customer"] == known.refs.billing_customer,
+        is_charged_back=block["charged_back"],
     )  # fmt: skip
 
 

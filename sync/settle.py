@@ -15,13 +15,13 @@ from gates.playbooks import dunning
 from ledger import book, claim, clock, sets
 from ledger.book import Move
 from sync import booking, correlate, retry, session
-from sync.actions.base import Accepted, Confirmation, NotDone
+from sync.actions.base import Accepted, Confirmation, Declined, NotDone
 from sync.booking import Booking, Cause
 from sync.claimed import Claimed
-from sync.errors import ConflictError, ProviderError, TransientError, UnconfirmedError, WriteHalted
+from sync.errors import ConflictError, PermanentError, ProviderError, TransientError, UnconfirmedError, WriteHalted
 from sync.executor import Judged, Sent
 
-POLL_SECONDS = 5.0
+POLL_SECONDS, MOST_POLL_SECONDS = 5.0, 900.0
 JOB_FOR = timedelta(minutes=10)
 FACTS_FOR = timedelta(minutes=30)
 MAX_REMAKES = 3
@@ -102,7 +102,7 @@ def _approved(result: Judged, into: Booking, kept: dict[str, Any], row: dict[str
         changes["request"] = result.request.as_json()
         if one.work is not None:
             one.work.request = result.request
-    one.tries += 1
+    one.tries, one.job_ref = one.tries + 1, ""
     if one.work is not None:
         one.work.sent_at = into.now
     _step(into, one, "send", "sending", changes, row)
@@ -152,6 +152,8 @@ def _outcome(result: Sent, into: Booking, token: int) -> None:
         _confirm(one, answer, into)
     elif isinstance(answer, Accepted):
         _accepted(one, answer, into, token)
+    elif isinstance(answer, Declined):
+        _fail(one, PermanentError(answer.message, provider=one.provider, code=answer.code), into)
     elif isinstance(answer, NotDone):
         _not_done(one, into, token)
     elif one.state == "unknown" or one.job_ref:
@@ -225,28 +227,23 @@ def _compensate(one: Claimed, into: Booking) -> None:
 
 
 def _accepted(one: Claimed, answer: Accepted, into: Booking, token: int) -> None:
-    """A job runs: ask again in a while; after ten minutes it is in doubt and asked on."""
+    """A job runs: ask again in a while, ever more rarely; after ten minutes it is in doubt and asked on.
+
+    A person is told where the provider waits for somebody, and of money that is late.
+    """
     age = into.now - (one.sent_at or into.now)
-    if one.state == "sending" and age > JOB_FOR:
-        _step(
-            into,
-            one,
-            "doubt",
-            "unknown",
-            _free(_in(POLL_SECONDS)) | {"unknown_since": into.now},
-            {"outcome": "job is late"},
-        )
+    wait = max(POLL_SECONDS, min(MOST_POLL_SECONDS, age.total_seconds() / 20))
+    is_late = one.state == "sending" and age > JOB_FOR
+    if is_late:
+        changes = _free(_in(wait)) | {"unknown_since": into.now}
+        _step(into, one, "doubt", "unknown", changes, {"outcome": "job is late"})
     elif not one.job_ref:
-        _step(
-            into,
-            one,
-            "accepted",
-            one.state,
-            _free(_in(POLL_SECONDS)) | {"job_ref": answer.ref[:500], "in_lane": True},
-            {},
-        )
+        changes = _free(_in(wait)) | {"job_ref": answer.ref[:500], "in_lane": True}
+        _step(into, one, "accepted", one.state, changes, {})
     else:
-        claim.release_actions([one.id], token, wait=POLL_SECONDS)
+        claim.release_actions([one.id], token, wait=wait)
+    if answer.waits_for or (is_late and one.kind.risk.money):
+        _item(into, one, "waits_at_provider", answer.waits_for or "accepted, but not done after ten minutes")
 
 
 def _not_done(one: Claimed, into: Booking, token: int) -> None:
@@ -353,6 +350,7 @@ def _item(into: Booking, one: Claimed, why: str, reason: str) -> None:
             **_as_row(one), "action_id": one.id, "kind": one.kind_name, "why": why[:60], "reason": reason,
             "sentence": booking.sentence(one.kind_name, one.because),
             "owner_group": into.policies.owner_of(one.automation),
+            "error_code": why[:60] if one.state == "failed" else "",
         }
     )  # fmt: skip
     for extra in ("id", "because"):
@@ -363,6 +361,7 @@ def _as_row(one: Claimed) -> dict[str, Any]:
     return {
         "id": one.id, "customer_id": one.customer_id, "kind": one.kind_name, "because": one.because,
         "amount_minor": one.amount_minor, "currency": one.currency, "correlation_id": one.correlation_id,
+        "provider": one.provider, "automation": one.automation, "tier": one.known.tier if one.known else "",
     }  # fmt: skip
 
 

@@ -1,25 +1,24 @@
 """The last resort of everything: leases that ran out, holds that are due, what the stop held. Safe at any moment."""
 
-from typing import Any
-
 from django.db import transaction
 
-from gates import items, stop
-from gates.models import StopSwitch
+from gates import items, sla
 from ledger import book, claim
 from ledger.models import Action
+from sync import release
 
-RELEASE_A_PASS = 10  # what the stop held is released a few at a time, never in a burst
 ACTOR = "system:sweep"
 
 
 def sweep() -> dict[str, int]:
-    """Bring back what died, wake what is due, release what the stop held; counts by kind."""
+    """Bring back what died, wake what is due, release what the stop held, bump late items; counts by kind."""
     return {
         "parked_events": park_events(),
         "freed_actions": free_actions(),
         "due": claim.flip_due(),
-        "released": release_parked(),
+        "released": release.release(),
+        "woken": sla.wake_due(),
+        "bumped": sla.bump_due(),
     }
 
 
@@ -52,23 +51,3 @@ def free_actions() -> int:
                 moves.append(book.step(action, "doubt", "unknown", ACTOR, changes=changes, row=row))
         book.move(moves, strict=False)
     return len(expired)
-
-
-def release_parked(limit: int = RELEASE_A_PASS) -> int:
-    """Actions held by a stop that is over are approved again, a few at a time, and judged when claimed."""
-    states = dict(StopSwitch.objects.values_list("scope", "state"))
-    if states.get(stop.ALL) != "running":
-        return 0
-    with transaction.atomic():
-        candidates = Action.objects.select_for_update(skip_locked=True).filter(state="parked").order_by("id")[:limit]
-        moves = [
-            book.step(one, "approve", "approved", ACTOR, changes=book.lease_free(), row=_why())
-            for one in candidates
-            if all(states.get(scope, "running") == "running" for scope in stop.scopes_of(one.provider, one.automation))
-        ]
-        book.move(moves, strict=False)
-    return len(moves)
-
-
-def _why() -> dict[str, Any]:
-    return {"reasons": [{"rule": "emergency_stop", "reason": "the stop is over; judged again before it is sent"}]}

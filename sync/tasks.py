@@ -3,6 +3,7 @@
 from django.db import DatabaseError
 
 from sync import drain as drains
+from sync import refresh as refreshing
 from sync import residents, stopflag
 
 
@@ -15,3 +16,8 @@ def drain() -> int:
         except DatabaseError:
             return settled  # the cluster rings for missing drains by itself
     return settled
+
+
+def refresh(customer_id: int) -> str:
+    """Read a customer again because a person asked."""
+    return refreshing.run(customer_id)

@@ -139,6 +139,42 @@ class DisputeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundFacts:
+    """One refund as the billing provider has it now. `action` is the id of the action of ours that made it."""
+
+    id: str
+    charge_id: str
+    status: str  # pending, requires_action, succeeded, failed, canceled
+    amount: int
+    currency: str
+    action: str = ""
+    why: str = ""  # why it failed, or what it waits for
+
+    @property
+    def counts(self) -> bool:
+        """Whether its amount is taken from what can be refunded."""
+        return self.status not in ("failed", "canceled")
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFacts:
+    """One payment as the billing provider has it now; `charge_id` is empty where nothing was ever collected."""
+
+    id: str  # as it was asked for
+    charge_id: str
+    customer_id: str
+    status: str
+    amount: int  # collected
+    refunded: int
+    currency: str
+    is_charged_back: bool
+    has_open_dispute: bool
+    is_fraud_reported: bool
+    refunds: tuple[RefundFacts, ...]
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BillingSnapshot:
     """All that is read of one customer's billing before a decision."""
 

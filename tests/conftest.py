@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import TransactionTestCase
 from django.test.utils import setup_databases, teardown_databases
 
+from gates import ownership, policy, sla_plan
 from meshline import roles
 from tests import database
 from tests.simulators import Sandbox
@@ -33,6 +34,13 @@ def django_db_setup(
     yield
     with django_db_blocker.unblock(), roles.as_owner(connection):
         teardown_databases(before, verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def fresh_policies() -> None:
+    """What a test before this one read of gates, rules, presence and SLA is not true any more."""
+    for read in (policy, ownership, sla_plan):
+        read._held.clear()
 
 
 @pytest.fixture

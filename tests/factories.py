@@ -113,6 +113,10 @@ class ReviewItemFactory(DjangoModelFactory):
     customer = factory.LazyAttribute(lambda one: one.action.customer if one.action else None)
     kind = factory.LazyAttribute(lambda one: one.action.kind if one.action else "event")
     correlation_id = factory.LazyAttribute(lambda one: one.action.correlation_id if one.action else uuid.uuid4())
+    provider = factory.LazyAttribute(lambda one: one.action.provider if one.action else "")
+    automation = factory.LazyAttribute(lambda one: one.action.automation if one.action else "")
+    error_code = factory.LazyAttribute(lambda one: one.action.error_code if one.action else "")
+    tier = factory.LazyAttribute(lambda one: one.customer.tier if one.customer else "")
     sentence = "Suspend the contract because an invoice stays unpaid."
     why = "open-dispute"
     owner_group = "Billing Resolver"

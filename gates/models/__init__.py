@@ -1,5 +1,6 @@
 """What people own: review items, approvals, the stop, automations, gates, routing and runbooks."""
 
+from gates.models.api_token import ApiToken
 from gates.models.approval import Approval
 from gates.models.automation import Automation
 from gates.models.desk import Preference, Presence, SavedView
@@ -7,9 +8,10 @@ from gates.models.gate_version import GateVersion
 from gates.models.review_item import Comment, ReviewItem
 from gates.models.routing import Absence, BusinessHours, OwnershipRule, SlaPolicy
 from gates.models.runbook import Runbook, RunbookTick
+from gates.models.shipped import ShippedGroup
 from gates.models.stop_switch import StopSwitch
 
 __all__ = [
-    "Absence", "Approval", "Automation", "BusinessHours", "Comment", "GateVersion", "OwnershipRule", "Preference",
-    "Presence", "ReviewItem", "Runbook", "RunbookTick", "SavedView", "SlaPolicy", "StopSwitch",
+    "Absence", "ApiToken", "Approval", "Automation", "BusinessHours", "Comment", "GateVersion", "OwnershipRule",
+    "Preference", "Presence", "ReviewItem", "Runbook", "RunbookTick", "SavedView", "ShippedGroup", "SlaPolicy", "StopSwitch",
 ]  # fmt: skip

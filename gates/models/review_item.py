@@ -60,6 +60,9 @@ class ReviewItem(Stateful):
     touch_due_at = models.DateTimeField(null=True)
     touched_at = models.DateTimeField(null=True)
     paused_at = models.DateTimeField(null=True, help_text="The SLA rests: the customer has to answer")
+    sla_from = models.DateTimeField(
+        null=True, help_text="From when the SLA counts, where it rested or began anew; else since it was opened"
+    )
     bump_at = models.DateTimeField(null=True, help_text="When the next step of the SLA is due")
     bumps = models.PositiveSmallIntegerField(default=0, db_default=0)
     snoozed_until = models.DateTimeField(null=True)

@@ -33,6 +33,8 @@ class StopSwitch(Stateful):
     )
     release_a_minute = models.PositiveIntegerField(default=10, db_default=10)
     release_halted_at = models.DateTimeField(null=True, help_text="The release stopped itself at a group of failures")
+    release_from = models.DateTimeField(null=True, help_text="Failures since then count as failures of the release")
+    release_next_at = models.DateTimeField(null=True, help_text="When the next held action may leave")
     history = HistoricalRecords()
     _change_reason: str  # where simple-history looks for the reason of a save
 

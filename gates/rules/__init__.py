@@ -1,9 +1,12 @@
 """The rules that rows cannot say, in the order they are shown; each is pure and named after what it protects."""
 
 from gates.rules import typed
-from gates.rules.billing import erp_record_linked, ticket_linked
+from gates.rules.billing import erp_record_linked, refund_fits, ticket_linked
+from gates.rules.people import edited_by_person
 from gates.rules.timing import late_event, safety_window, stale_context
 
-RULES = (safety_window, stale_context, late_event, erp_record_linked, ticket_linked)
+RULES = (safety_window, stale_context, late_event, erp_record_linked, ticket_linked, refund_fits, edited_by_person)
+# Not a matter of judgement: while one of these fails nothing is sent, whoever approves.
+FINAL = frozenset({"refund_fits"})
 
-__all__ = ["RULES", "typed"]
+__all__ = ["FINAL", "RULES", "typed"]

@@ -44,7 +44,10 @@ class LedgerRow(models.Model):
             models.Index(fields=["customer_id", "id"], name="row_customer"),
             models.Index(fields=["correlation_id"], name="row_correlation"),
             models.Index(fields=["subject_kind", "subject_id", "id"], name="row_subject"),
+            models.Index(fields=["confirmation_id"], name="row_confirmed", condition=~models.Q(confirmation_id="")),
+            models.Index(fields=["id"], name="row_people", condition=models.Q(actor__startswith="user:")),
         ]
+        permissions = [("export_ledger", "Can export ledger rows")]
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.subject_kind} {self.decision}: {self.prior_state} -> {self.post_state}"

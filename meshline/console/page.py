@@ -44,6 +44,7 @@ class Page:
     side: list[Block] = field(default_factory=list)
     back: tuple[str, str] = ("", "")
     correlation: str = ""
+    live: str = ""
     template: str = "console/record.html"
     more: dict[str, Any] = field(default_factory=dict)
 

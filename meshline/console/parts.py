@@ -1,6 +1,7 @@
 """Blocks that several pages share: the preview, the answers of rules, ledger rows, attempts, actions and links."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from gates.cells import item_tag
 from gates.models import ReviewItem
-from ledger import cells
+from ledger import cells, money
 from ledger.models import Action, Contract, Customer, Event, ExternalId, LedgerRow
 from ledger.readonly import PERSONAL, actor_names, page_of
 from ledger.words import (
@@ -24,12 +25,14 @@ from ledger.words import (
     state_words,
     verdict_words,
 )
-from meshline.console import facts
+from meshline.console import doors, facts
 from meshline.console.page import Block
+from sync import actions as actions_of
 from sync.cells import answer_tag
 from sync.models import Attempt
 
 MOST = 20
+ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 KINDS_OF_ID = {"customer": "customer", "subscription": "subscription", "contract": "contract", "ticket": "ticket"}
 
 
@@ -54,10 +57,9 @@ def door(link: ExternalId) -> SafeString:
     """A link row: to the record at its own system where we know the address."""
     name = f"{cells.system(link.system)} {KINDS_OF_ID.get(link.kind, from_identifier(link.kind).lower())}"
     shown = format_html("{} {}", name, cells.code(link.value, keep=14))
-    if link.url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-        return format_html(
-            '<a class="door" href="{}" rel="noopener noreferrer" target="_blank">{} ↗</a>', link.url, shown
-        )
+    url = link.url or doors.address(link.system, link.kind, link.value)
+    if url.startswith(doors.SAFE):
+        return format_html('<a class="door" href="{}" rel="noopener noreferrer" target="_blank">{} ↗</a>', url, shown)
     return format_html('<span class="door">{}</span>', shown)
 
 
@@ -76,28 +78,61 @@ def links(rows: Sequence[ExternalId]) -> Block:
     )
 
 
-def preview(action: Action, title: str) -> Block:
-    """System, field, now and after, before anything is done; the exact request one click below."""
-    rows = [
-        (
-            cells.system(str(_first(row, "system", "provider"))),
-            field_words(str(_first(row, "field", "name"))),
-            facts.value(str(_first(row, "field", "name")), _first(row, "now", "before", "prior")),
-            facts.value(str(_first(row, "field", "name")), _first(row, "after", "new", "then")),
-        )
-        for row in action.preview
-        if isinstance(row, Mapping)
-    ]
+def preview(action: Action, title: str, request: HttpRequest | None = None) -> Block:
+    """System, field, now and after, before anything is done; the exact request one click below.
+
+    Addresses in the request are masked for a person who may not see personal data, and without a `request`.
+    """
+    rows = [preview_row(row) for row in action.preview if isinstance(row, Mapping)]
     changed = [row for row in rows if str(row[2]) != str(row[3])]
+    may_see = request is not None and may_see_personal(request)
     data = {
         "rows": changed,
         "same": len(rows) - len(changed),
         "key": action.key,
         "hash": action.preview_hash[:8],
-        "request": frozen(action),
-        "irreversible": action.irreversible,
+        "judged": facts.instant(action.facts.get("now")) if isinstance(action.facts, Mapping) else None,
+        "request": frozen(action, mask=not may_see),
+        "undo": undo_words(action),
+        "sent": action.sent_at is not None or action.tries > 0,
+        "kind": kind_words(action.kind),
+        "params": facts.pairs(action.params) if isinstance(action.params, Mapping) else [],
     }
     return Block(title, template="console/preview.html", data=data, wide=True)
+
+
+def preview_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """One row of a preview as cells: system, field, now, after; amounts with a currency in its own decimals."""
+    name, currency = str(_first(row, "field", "name")), str(row.get("currency") or "")
+    return (
+        cells.system(str(_first(row, "system", "provider"))),
+        field_words(name),
+        facts.value(name, _first(row, "now", "before", "prior"), currency),
+        facts.value(name, _first(row, "after", "new", "then"), currency),
+    )
+
+
+def undo_words(action: Action) -> str:
+    """Whether and how this can be undone."""
+    kind = actions_of.get(action.kind) if action.kind in actions_of.ACTIONS else None
+    if kind is not None and kind.inverse:
+        return (
+            f"nothing is sent before it is decided; afterwards by a further action: {kind_words(kind.inverse).lower()}."
+        )
+    if kind is not None and kind.irreversible_because:
+        return f"not by Meshline once it is sent: {kind.irreversible_because}."
+    return "not by Meshline once it is sent." if action.irreversible else "it adds something and changes nothing else."
+
+
+def money_text(action: Action | None) -> str:
+    """The amount of an action for comparison: plain text."""
+    return money.display(action.amount_minor, action.currency) if action is not None else "-"
+
+
+def said(row: LedgerRow) -> str:
+    """What a ledger row says, in words."""
+    reason = next((str(one["reason"]) for one in row.reasons if isinstance(one, dict) and one.get("reason")), "")
+    return decision_words(row.decision) + (f": {cells.plain(reason, 120)}" if reason else "")
 
 
 def field_words(name: str) -> str:
@@ -109,7 +144,7 @@ def _first(row: Mapping[str, Any], *names: str) -> Any:
     return next((row[name] for name in names if row.get(name) not in (None, "")), None)
 
 
-def frozen(action: Action) -> dict[str, Any] | None:
+def frozen(action: Action, *, mask: bool = False) -> dict[str, Any] | None:
     """The request as it was stored before its first byte left; bodies that are JSON are laid out."""
     stored = action.request
     if not isinstance(stored, Mapping):
@@ -119,8 +154,13 @@ def frozen(action: Action) -> dict[str, Any] | None:
         "line": cells.plain(f"{stored.get('method', '')} {stored.get('path', '')}", 1200),
         "system": cells.system(str(stored.get("provider", ""))),
         "headers": cells.plain(headers, 4000),
-        "body": laid_out(str(stored.get("body", ""))),
+        "body": masked(laid_out(str(stored.get("body", "")))) if mask else laid_out(str(stored.get("body", ""))),
     }
+
+
+def masked(text: str) -> str:
+    """A text with every e-mail address in it masked."""
+    return ADDRESS.sub(lambda found: cells.masked(found.group()), text)
 
 
 def laid_out(body: str) -> str:

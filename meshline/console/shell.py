@@ -9,19 +9,20 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from gates import stop
-from gates.models import StopSwitch
+from gates.models import Preference, StopSwitch
 from ledger import cells
 from meshline.console import environment
 
 MOST = 100
 
 # One statement for all of them; each stops counting where nobody would read on.
-COUNTS = """
-select (select count(*) from (select 1 from gates_reviewitem
-          where state <> 'resolved' and (owner_id is null or owner_id = %(me)s) limit %(most)s) q),
-       (select count(*) from sync_providerstate where breaker = 'open'),
-       (select count(*) from (select 1 from ledger_action where state = 'parked' limit 1001) p)
-"""
+QUEUE = """(select count(*) from (select 1 from gates_reviewitem
+             where state <> 'resolved' and (owner_id is null or owner_id = %s) limit %s) q)"""
+HELD = "(select count(*) from (select 1 from ledger_action where state = 'parked' limit 1001) p)"
+COUNTS = f"""select {QUEUE}, (select count(*) from sync_providerstate where breaker = 'open'), {HELD},
+ coalesce((select shortcuts from gates_preference where user_id = %s), true)"""
+
+QUEUE_WORDS = "unclaimed or yours"
 
 # section -> (label, URL name, permission); an entry without its permission is absent.
 NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
@@ -42,9 +43,11 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Emergency stop", "admin:stop", ""),
         ("Automations", "admin:gates_automation_changelist", "gates.view_automation"),
         ("Gates", "admin:gates_gateversion_changelist", "gates.view_gateversion"),
+        ("Ownership and SLA", "admin:routing", "gates.view_ownershiprule"),
         ("Connections", "admin:sync_providerstate_changelist", "sync.view_providerstate"),
         ("Workers", "admin:workers", "sync.view_drainslot"),
     ),
+    "Insight": (("Runbooks", "admin:runbooks", "gates.view_runbook"),),
     "Set-up": (
         ("Users", "admin:auth_user_changelist", "auth.view_user"),
         ("Groups", "admin:auth_group_changelist", "auth.view_group"),
@@ -62,6 +65,7 @@ class Entry:
     count: str = ""
     about: str = ""
     alarm: bool = False
+    part: str = ""
 
 
 @dataclass(slots=True)
@@ -78,6 +82,11 @@ class StopState:
         """Whether any write is halted."""
         return bool(self.halted) or self.unset
 
+    @property
+    def faltered(self) -> list[StopSwitch]:
+        """Scopes that were resumed and whose release stopped itself at a group of failures."""
+        return [one for one in self.switches if one.state == StopSwitch.State.RUNNING and one.release_halted_at]
+
 
 @dataclass(slots=True)
 class Counts:
@@ -86,6 +95,7 @@ class Counts:
     queue: int
     broken: int
     held: int
+    shortcuts: bool
 
 
 def stop_state(request: HttpRequest) -> StopState:
@@ -108,9 +118,9 @@ def scope_words(scope: str) -> str:
 
 
 def counts(user: AbstractBaseUser | AnonymousUser) -> Counts:
-    """The numbers that call for action."""
+    """The numbers that call for action, and whether this person uses single keys."""
     with connection.cursor() as cursor:
-        cursor.execute(COUNTS, {"me": user.pk, "most": MOST})
+        cursor.execute(COUNTS, [user.pk, MOST, user.pk])
         return Counts(*cursor.fetchone())
 
 
@@ -132,14 +142,30 @@ def _entry(request: HttpRequest, label: str, name: str, numbers: Counts, state: 
     url = reverse(name)
     here = request.path == url if name == "admin:index" else request.path.startswith(url)
     entry = Entry(label, url, here)
-    if label == "Review queue" and numbers.queue:
-        entry.count = f"{MOST - 1}+" if numbers.queue >= MOST else str(numbers.queue)
-        entry.about = "unclaimed or yours"
+    if label == "Review queue":
+        entry.count, entry.part = queue_count(numbers.queue), "nav-queue"
+        entry.about = QUEUE_WORDS if entry.count else ""
     elif label == "Connections" and numbers.broken:
         entry.count, entry.about, entry.alarm = str(numbers.broken), "paused after failures", True
     elif label == "Emergency stop" and state.on:
         entry.count, entry.about, entry.alarm = "on", "", True
     return entry
+
+
+def queue_count(number: int) -> str:
+    """The number beside the queue; empty for none, and no more exact than anybody reads."""
+    return (f"{MOST - 1}+" if number >= MOST else str(number)) if number else ""
+
+
+def stop_mark(state: StopState) -> str:
+    """What an open page compares to see that the stop changed since it was drawn."""
+    known = [*state.halted, *state.faltered]
+    return ",".join(f"{one.scope}:{one.state}:{one.state_version}" for one in known) or "unset" * state.unset
+
+
+def preference(user: Any) -> Preference | None:
+    """A person's settings, read once a request."""
+    return getattr(user, "preference", None)
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
@@ -150,4 +176,5 @@ def context(request: HttpRequest) -> dict[str, Any]:
     state = stop_state(request)
     numbers = counts(request.user)
     state.held = numbers.held
-    return {**shown, "stop": state, "nav": navigation(request, numbers, state)}
+    keys = {"stop_mark": stop_mark(state), "shortcuts": numbers.shortcuts}
+    return {**shown, **keys, "stop": state, "nav": navigation(request, numbers, state)}

@@ -10,7 +10,26 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
-from meshline.console import find, home, pages, shell, stop_page, verbs, workers
+from meshline import signin, stepup
+from meshline.console import (
+    find,
+    gate_pages,
+    home,
+    item_live,
+    ledger_export,
+    ledger_pages,
+    pages,
+    propose,
+    resume_page,
+    routing_pages,
+    runbook_pages,
+    settings_page,
+    shell,
+    stop_page,
+    verbs,
+    workers,
+)
+from meshline.console.queue import acts, bulk, live
 
 STOPPED_HEADER = "X-Meshline-Stopped"
 FOREIGN = ("django_q", "simple_history")  # their pages edit what only code may edit (reliability D7)
@@ -23,6 +42,7 @@ class ConsoleSite(admin.AdminSite):
     index_title = "Home"
     site_url = ""
     index_template = "console/home.html"
+    login_form = signin.SignInForm
     enable_nav_sidebar = True
 
     def __init__(self, name: str = "admin") -> None:
@@ -62,7 +82,11 @@ class ConsoleSite(admin.AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Django's own plus the shell."""
-        return {**super().each_context(request), **shell.context(request)}
+        return {**super().each_context(request), **shell.context(request), **stepup.context(request)}
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Django's own view, with counted tries."""
+        return signin.finish(request, super().login(request, extra_context))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Home."""
@@ -84,7 +108,9 @@ class ConsoleSite(admin.AdminSite):
     ) -> HttpResponse:
         """The page of one record."""
         page = pages.build(request, record)
-        return self.draw(request, page.template, {"title": page.title, "page": page, **more}, status)
+        return self.draw(
+            request, page.template, {"title": page.title, "page": page, "live_url": page.live, **more}, status
+        )
 
 
 def keys(site: ConsoleSite, request: HttpRequest) -> HttpResponse:
@@ -96,9 +122,42 @@ ROUTES: tuple[tuple[str, Callable[..., HttpResponse], str], ...] = (
     ("find/", find.view, "find"),
     ("keys/", keys, "keys"),
     ("workers/", workers.view, "workers"),
+    ("account/confirm/", stepup.view, "stepup"),
+    ("account/settings/", settings_page.view, "my_settings"),
+    ("account/settings/<slug:verb>/", settings_page.act, "my_settings_verb"),
     ("stop/", stop_page.view, "stop"),
+    ("stop/held/", resume_page.view, "stop_held"),
     ("stop/<slug:verb>/", stop_page.act, "stop_verb"),
+    ("review/<int:item_id>/live/", item_live.view, "review_live"),
+    ("review/<int:item_id>/touch/", item_live.touch, "review_touch"),
     ("review/<int:item_id>/<slug:verb>/", verbs.act, "review_verb"),
+    ("actions/<uuid:action_id>/rollback/", verbs.roll_back, "action_rollback"),
+    ("contracts/<int:contract_id>/ask/", propose.view, "propose"),
+    ("customers/<int:customer_id>/refresh/", propose.read_again, "customer_refresh"),
+    ("queue/live/", live.view, "queue_live"),
+    ("queue/next/", acts.take, "queue_next"),
+    ("queue/columns/", acts.choose_columns, "queue_columns"),
+    ("queue/views/", acts.save_view, "queue_view_save"),
+    ("queue/views/<int:view_id>/delete/", acts.delete_view, "queue_view_delete"),
+    ("queue/runbook/<int:item_id>/", acts.runbook, "queue_runbook"),
+    ("queue/bulk/<slug:verb>/", bulk.act, "queue_bulk"),
+    ("gates/new/", gate_pages.new, "gate_new"),
+    ("gates/<int:key>/edit/", gate_pages.edit, "gate_edit"),
+    ("gates/<int:key>/<slug:verb>/", gate_pages.act, "gate_verb"),
+    ("ledger/chain/<uuid:thread>/", ledger_pages.chain, "ledger_chain"),
+    ("ledger/extract/", ledger_pages.extract, "ledger_extract"),
+    ("ledger/export/", ledger_export.export, "ledger_export"),
+    ("ledger/verify/", ledger_pages.check, "ledger_verify"),
+    ("review/<int:item_id>/runbook/<int:runbook_id>/<int:step>/<slug:verb>/", runbook_pages.tick, "runbook_tick"),
+    ("runbooks/", runbook_pages.listing, "runbooks"),
+    ("runbooks/new/", runbook_pages.add, "runbook_add"),
+    ("runbooks/<slug:slug>/", runbook_pages.view, "runbook"),
+    ("runbooks/<slug:slug>/<slug:verb>/", runbook_pages.act, "runbook_verb"),
+    ("routing/", routing_pages.view, "routing"),
+    ("routing/absences/add/", routing_pages.absence, "routing_absence"),
+    ("routing/<slug:what>/add/", routing_pages.form, "routing_add"),
+    ("routing/<slug:what>/<int:key>/", routing_pages.form, "routing_form"),
+    ("routing/<slug:what>/<int:key>/<slug:verb>/", routing_pages.act, "routing_verb"),
     ("events/<int:event_id>/replay/", verbs.replay, "event_replay"),
     ("events/<int:event_id>/bodies/<int:body_id>/", pages.event.download, "event_body"),
 )

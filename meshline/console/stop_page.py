@@ -1,5 +1,6 @@
 """The emergency stop: halting is one button, resuming takes two people and a look at what was held."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -10,11 +11,10 @@ from django.urls import reverse
 from gates import stop
 from gates.models import Automation, StopSwitch
 from ledger import cells
-from ledger.models import LedgerRow
-from ledger.readonly import actor_names, page_of
-from ledger.words import decision_words
-from meshline.console import parts, shell
-from meshline.console.page import Block, Site
+from meshline import stepup
+from meshline.console import resume_page, shell, stop_history
+from meshline.console.page import Site
+from sync import release
 
 REASONS = (
     "Wrong changes at customers",
@@ -24,7 +24,6 @@ REASONS = (
     "Planned work",
     "Drill",
 )
-RESUME_WORD = "RESUME"
 
 
 def view(site: Site, request: HttpRequest) -> HttpResponse:
@@ -42,13 +41,25 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "scopes": scopes,
         "chosen": asked if asked in dict(scopes) else stop.ALL,
         "reasons": REASONS,
-        "resume_word": RESUME_WORD,
         "may_stop": request.user.has_perm("gates.engage_stop"),
         "may_resume": request.user.has_perm("gates.resume_stop"),
-        "halts": [halt(one, request) for one in state.halted],
-        "history": history(),
-        "held_url": parts.list_of("ledger_action", state="parked"),
+        "halts": [{**resume_page.halt(one, request), "held": stop.held_count(one.scope)} for one in state.halted],
+        "releases": releases(state),
+        "blocks": stop_history.blocks(),
     }
+
+
+def releases(state: shell.StopState) -> list[dict[str, Any]]:
+    """Scopes that were resumed and still hold something, or stopped releasing by themselves."""
+    found = []
+    for one in state.switches:
+        if one.state != StopSwitch.State.RUNNING or one.resumed_at is None:
+            continue
+        held = stop.held_count(one.scope)
+        if held or one.release_halted_at:
+            url = resume_page.address(one.scope)
+            found.append({"switch": one, "words": shell.scope_words(one.scope), "held": held, "url": url})
+    return found
 
 
 def scope_choices() -> list[tuple[str, str]]:
@@ -58,75 +69,68 @@ def scope_choices() -> list[tuple[str, str]]:
     return [(stop.ALL, "All writes, to every system"), *systems, *automations]
 
 
-def halt(switch: StopSwitch, request: HttpRequest) -> dict[str, Any]:
-    """One halted scope, and what this person may do about it."""
-    asked = switch.state == StopSwitch.State.RESUMING
-    why_not = ""
-    if not request.user.has_perm("gates.resume_stop"):
-        why_not = "Your account may not resume. A Support Manager or a Revenue Ops Lead can."
-    elif asked and stop.same_person(switch.resume_asked_by, request.user):  # type: ignore[arg-type]
-        why_not = "You asked for this resume. A second person has to confirm it."
-    return {"switch": switch, "words": shell.scope_words(switch.scope), "asked": asked, "why_not": why_not}
-
-
-def history() -> Block:
-    """Every stop and resume, from the ledger."""
-    rows = list(LedgerRow.objects.filter(subject_kind="stop").order_by("-id")[:20])
-    names = actor_names(row.actor for row in rows)
-    return Block(
-        "History",
-        columns=("When", "What", "Scope", "Who", "Reason"),
-        rows=[
-            (
-                page_of(row, cells.moment(row.recorded_at, seconds=True)),
-                decision_words(row.decision) + (" (refused)" if row.outcome == "refused" else ""),
-                shell.scope_words(row.subject_id),
-                cells.theirs(names.get(row.actor, row.actor), 40),
-                cells.theirs(next((str(one.get("reason")) for one in row.reasons if isinstance(one, dict)), ""), 160),
-            )
-            for row in rows
-        ],
-        empty="Never stopped. Press it once on a quiet day, so that everybody has seen it work.",
-        wide=True,
-    )
-
-
 def act(site: Site, request: HttpRequest, verb: str) -> HttpResponse:
-    """Stop, ask to resume, or confirm; by POST only."""
-    if verb not in ("engage", "resume", "confirm"):
+    """Stop, ask to resume, confirm, or go on releasing; by POST only."""
+    if verb not in VERBS:
         raise Http404("there is no such verb")
+    scope = request.POST.get("scope", "").replace("\x00", "")
     if request.method != "POST":
         return HttpResponseRedirect(reverse("admin:stop"))
-    scope = request.POST.get("scope", "").replace("\x00", "")
+    if verb in ("resume", "confirm") and stepup.needed(request):
+        return stepup.demand(request, resume_page.address(scope))
     try:
-        said = _call(verb, scope, request)
+        said = VERBS[verb](scope, request)
     except stop.Refused as refusal:
-        shown = {
-            **context(request),
-            "refusal": refusal,
-            "refused_verb": verb,
-            "typed": request.POST.get("reason", "")[:500],
-        }
-        return site.draw(request, "console/stop.html", shown, refusal.status)
+        shown = {"refusal": refusal, "refused_verb": verb, "typed": request.POST.get("reason", "")[:500]}
+        if verb in ("resume", "confirm"):
+            return resume_page.draw(site, request, scope, refusal.status, **shown)
+        return site.draw(request, "console/stop.html", {**context(request), **shown}, refusal.status)
     messages.success(request, said)
-    return HttpResponseRedirect(reverse("admin:stop"))
+    return HttpResponseRedirect(resume_page.address(scope) if verb == "resume" else reverse("admin:stop"))
 
 
-def _call(verb: str, scope: str, request: HttpRequest) -> str:
-    by: Any = request.user
+def _engage(scope: str, request: HttpRequest) -> str:
+    if scope not in dict(scope_choices()):
+        raise stop.Refused(422, "scope", "choose what to stop; nothing was stopped")
+    stop.engage(scope, by=_person(request), reason=reason_of(request))
     words = shell.scope_words(scope)
-    if verb == "engage":
-        if scope not in dict(scope_choices()):
-            raise stop.Refused(422, "scope", "choose what to stop; nothing was stopped")
-        stop.engage(scope, by=by, reason=reason_of(request))
-        return f"Stopped: {words}. No write begins from now on. Deliveries are still received and decided."
-    if verb == "resume":
-        if request.POST.get("word", "").strip() != RESUME_WORD:
-            raise stop.Refused(422, "word", f"type {RESUME_WORD} to ask for the resume; nothing was changed")
-        stop.request_resume(scope, by=by, reason=reason_of(request))
-        return f"You asked to resume {words}. Everything stays halted until a second person confirms."
-    stop.confirm_resume(scope, by=by)
-    return f"Resumed: {words}. What was held is judged again and leaves a few at a time."
+    return f"Stopped: {words}. No write begins from now on. Deliveries are still received and decided."
+
+
+def _resume(scope: str, request: HttpRequest) -> str:
+    if request.POST.get("word", "").strip() != resume_page.RESUME_WORD:
+        raise stop.Refused(422, "word", f"type {resume_page.RESUME_WORD} to ask for the resume; nothing was changed")
+    stop.request_resume(scope, by=_person(request), reason=reason_of(request))
+    words = shell.scope_words(scope)
+    return f"You asked to resume {words}. Everything stays halted until a second person confirms."
+
+
+def _confirm(scope: str, request: HttpRequest) -> str:
+    pace = request.POST.get("a_minute", "").strip() or str(stop.PACE)
+    if not (pace.isascii() and pace.isdigit() and len(pace) < 6):
+        raise stop.Refused(422, "a_minute", f"a_minute: a whole number from 1 to {stop.MOST_A_MINUTE}")
+    chosen = request.POST.get("release_to", stop.SEND)
+    # Only who may confirm learns what is held; the door says no to everybody else, and to a scope nobody has.
+    found = release.found(release.rejudge(scope, size=1)) if request.user.has_perm("gates.resume_stop") else None
+    stop.confirm_resume(scope, by=_person(request), release_to=chosen, a_minute=int(pace), found=found)
+    words = shell.scope_words(scope)
+    if chosen == stop.QUEUE:
+        return f"Resumed: {words}. What was held goes back to the queue; a person decides on each."
+    return f"Resumed: {words}. What was held is judged again and leaves, at most {int(pace)} a minute."
+
+
+def _continue(scope: str, request: HttpRequest) -> str:
+    stop.continue_release(scope, by=_person(request))
+    return f"The release goes on: {shell.scope_words(scope)}. It stops again at the next group of failures."
+
+
+VERBS: dict[str, Callable[[str, HttpRequest], str]] = {
+    "engage": _engage, "resume": _resume, "confirm": _confirm, "continue": _continue,
+}  # fmt: skip
+
+
+def _person(request: HttpRequest) -> Any:
+    return request.user
 
 
 def reason_of(request: HttpRequest) -> str:

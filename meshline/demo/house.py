@@ -130,6 +130,7 @@ def environment(sandbox_url: str, day_seconds: float) -> dict[str, str]:
         "MESHLINE_SAFETY_WINDOW_SECONDS": str(max(1, round(3 * day_seconds))),
         "MESHLINE_ATTEMPT_MARGIN_SECONDS": "1",
         "MESHLINE_RETRY_FIRST_WAIT_MS": "200",
+        "MESHLINE_UNDO_SECONDS": "2",
         "MESHLINE_DRAIN_WORKERS": "2",
         "MESHLINE_DEFAULT_WORKERS": "1",
         "MESHLINE_STOP_GRACE_SECONDS": "5",

@@ -76,7 +76,7 @@ def ask_resume() -> str:
 
 def confirm_resume() -> str:
     """The second of two."""
-    stop.confirm_resume(stop.ALL, by=LEAD.account())
+    stop.confirm_resume(stop.ALL, by=LEAD.account(), a_minute=stop.MOST_A_MINUTE)  # a week is a minute here
     return f"{LEAD.first} ({LEAD.group}) confirms: what waited is judged again and released a few at a time"
 
 

@@ -8,6 +8,7 @@ from django.db import connection
 
 from ledger import verify
 from meshline.management.commands import verify_ledger
+from meshline.subjects import SUBJECTS, UNCHAINED
 from sync.sandbox.remote import Remote
 
 PROVIDERS = ("stripe", "netsuite", "zendesk")
@@ -131,7 +132,7 @@ def _books(summary: Summary, remote: Remote) -> None:
 
 def _verified(summary: Summary) -> None:
     """Every step in the ledger is one of its graph, every chain is whole, and the database still guards it."""
-    report = verify.verify(verify_ledger.SUBJECTS, verify_ledger.UNCHAINED)
+    report = verify.verify(SUBJECTS, UNCHAINED)
     said = verify_ledger.lines(report)
     summary.figures["ledger check"] = said[0]
     if not report.is_intact:

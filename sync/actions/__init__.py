@@ -10,6 +10,7 @@ ACTIONS = {
     "contract.suspend": "sync.actions.contract.Suspend",
     "contract.downgrade": "sync.actions.contract.Downgrade",
     "contract.restore": "sync.actions.contract.Restore",
+    "payment.refund": "sync.actions.refund.Refund",
     "ticket.open": "sync.actions.ticket.Open",
     "ticket.note": "sync.actions.ticket.Note",
     "ticket.tag": "sync.actions.ticket.Tag",

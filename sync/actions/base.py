@@ -30,6 +30,7 @@ class Work:
     request: FrozenRequest | None = None
     job_ref: str = ""
     sent_at: datetime | None = None
+    is_repeat: bool = False  # its request was frozen before: it may have left already
     tries: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
 
@@ -45,9 +46,13 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took the request as a job; `ref` says where to ask how it went."""
+    """The provider took the request as a job; `ref` says where to ask how it went.
+
+    `waits_for` is set where it goes no further without a person: what that person has to do, in words.
+    """
 
     ref: str
+    waits_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +60,27 @@ class NotDone:
     """Looked up, and it is not there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The provider took the request and says for certain that it did not, or will not, happen."""
+
+    code: str
+    message: str
+
+
+Answer = Confirmation | Accepted | Declined
+Found = Answer | NotDone
 Preview = list[dict[str, Any]]
 
 
 class ActionKind(ABC):
     """A kind of change at one provider. Its writes must be safe to repeat with the same key and bytes, or be found.
 
-    `inverse` names the kind that undoes it and `runbook` the page that says how; a change of a contract without both
-    is refused at start. A write whose answer was lost is looked up before it is repeated, always; `settle` is how long
-    it may still come through before "not there" is believed. With `remake_on_conflict` a request that can no longer
-    succeed because its target changed is made anew as another action. `asks_for` is what a person may fill in.
+    `inverse` names the kind that undoes it; a kind without one says in `irreversible_because` why it cannot be undone.
+    `runbook` is the page for when it was wrong. A kind that declares neither, or no page, is refused at start. A write
+    whose answer was lost is looked up before it is repeated, always; `settle` is how long it may still come through
+    before "not there" is believed. With `remake_on_conflict` a request that can no longer succeed because its target
+    changed is made anew as another action. `asks_for` is what a person may fill in.
     """
 
     name: str
@@ -73,7 +89,9 @@ class ActionKind(ABC):
     risk: Risk = Risk()
     needs: tuple[str, ...] = ()
     inverse: str = ""
+    irreversible_because: str = ""
     runbook: str = ""
+    reads_to_ask: tuple[str, ...] = ()  # blocks read live before it can be asked for
     settle: timedelta = timedelta()
     remake_on_conflict = False
     asks_for: Fields = {}
@@ -81,6 +99,26 @@ class ActionKind(ABC):
     def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
         """Why this cannot be asked for as things stand, as a clause; empty when it can."""
         return ""
+
+    def wrong(self, known: Known, params: Mapping[str, Any]) -> str:
+        """What was filled in that contradicts what was read, as `params.name: why`; empty when nothing does."""
+        return ""
+
+    def amount(self, params: Mapping[str, Any]) -> tuple[int | None, str]:
+        """The money it moves, in minor units, and the currency; None and "" where it moves none."""
+        return None, ""
+
+    def inverse_of(self, params: Mapping[str, Any]) -> str:
+        """The kind that undoes one that was asked for with these."""
+        return self.inverse
+
+    def undo(self, params: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+        """What `inverse` is to be asked with to undo one of these; `facts` are those it was last judged on."""
+        return {}
+
+    def lane(self, customer_id: int, business_key: str) -> str:
+        """What it must keep its order with: all that one provider is told about one customer."""
+        return f"customer:{customer_id}:{self.provider}"
 
     def business_key(self, known: Known, params: Mapping[str, Any]) -> str:
         """What it is about when a person asks for it: the same again while it is open is a duplicate."""
@@ -96,14 +134,14 @@ class ActionKind(ABC):
         """Make the exact request, once for ever. May read from the provider what the request must carry."""
 
     @abstractmethod
-    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Confirmation | Accepted:
+    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Answer:
         """Send it once; only what the provider confirmed comes back. Raises ProviderError."""
 
     @abstractmethod
-    def look_up(self, work: Work) -> Confirmation | Accepted | NotDone:
+    def look_up(self, work: Work) -> Found:
         """Whether it happened, asked of the provider. Raises ProviderError when it cannot be told now."""
 
-    def poll(self, work: Work) -> Confirmation | Accepted | NotDone:
+    def poll(self, work: Work) -> Found:
         """How the job at `work.job_ref` went; Accepted while it runs."""
         return self.look_up(work)
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from gates.playbooks import dunning
 from gates.types import Facts
 from sync import providers
-from sync.actions.base import Accepted, ActionKind, Confirmation, NotDone, Preview, Work
+from sync.actions.base import Accepted, ActionKind, Answer, Confirmation, Found, NotDone, Preview, Work
 from sync.actions.params import Text
 from sync.errors import PermanentError, UnconfirmedError
 from sync.facts import Known
@@ -43,6 +43,10 @@ class ContractChange(ActionKind):
         """A write whose answer was lost may still be committing: wait for the slowest known one first."""
         return timedelta(seconds=8 * settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS)
 
+    def undo(self, params: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The restore is told what it restores from."""
+        return {"undoes": self.name}
+
     def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
         """A contract that runs and has a record in the ERP."""
         if not known.refs.erp_record:
@@ -58,7 +62,7 @@ class ContractChange(ActionKind):
         action_field = str(erp().config["action_field"])
         return erp().patch_contract(work.known.refs.erp_record, {**self.wanted(work), action_field: work.id})
 
-    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Confirmation | Accepted:
+    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Answer:
         """Send, then read back: only a record that carries our mark and values confirms."""
         response = erp().perform(request, guard, work.exchanges)
         if response.status in (202, 400):
@@ -72,7 +76,7 @@ class ContractChange(ActionKind):
             )
         return found
 
-    def look_up(self, work: Work) -> Confirmation | Accepted | NotDone:
+    def look_up(self, work: Work) -> Found:
         """Read the record: our mark says that this very action wrote last."""
         record = erp().contract(work.known.refs.erp_record, work.exchanges)
         if record is None:
@@ -87,7 +91,7 @@ class ContractChange(ActionKind):
             )
         return Confirmation(f"{record.internal_id}", {"status": record.status, "plan": record.plan, "action": work.id})
 
-    def poll(self, work: Work) -> Confirmation | Accepted | NotDone:
+    def poll(self, work: Work) -> Found:
         """A job is judged by the status of its result, then by the record itself."""
         state = erp().job_state(work.job_ref, work.exchanges)
         if isinstance(state, JobPending):
@@ -155,6 +159,14 @@ class Restore(ContractChange):
     risk = dunning.RESTORE
     inverse, runbook = "contract.suspend", "customer-suspended-wrongly"
     asks_for = {"undoes": Text(choices=("contract.suspend", "contract.downgrade"))}
+
+    def inverse_of(self, params: Mapping[str, Any]) -> str:
+        """What it undid, done again."""
+        return str(params.get("undoes") or self.inverse)
+
+    def undo(self, params: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+        """After a downgrade: to the plan the contract was on before it was restored."""
+        return {"plan": facts.get("plan", "")} if params.get("undoes") == "contract.downgrade" else {}
 
     def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
         """What is to be undone stands."""

@@ -50,7 +50,24 @@ class Texts:
         return all(self.one.holds(one) for one in value) and len(set(value)) == len(value)
 
 
-Fields = Mapping[str, Text | Texts]
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number from `least` to `most`."""
+
+    least: int = 1
+    most: int = 2**63 - 1
+    is_required: bool = True
+
+    def rule(self) -> str:
+        """The rule in words."""
+        return f"a whole number from {self.least} to {self.most}"
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value keeps the rule."""
+        return type(value) is int and self.least <= value <= self.most
+
+
+Fields = Mapping[str, Text | Texts | Whole]
 
 
 def problem(fields: Fields, params: Any) -> str:

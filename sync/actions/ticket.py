@@ -8,13 +8,15 @@ from typing import Any
 from gates.types import Facts, Invoice
 from ledger import money
 from sync import providers
-from sync.actions.base import Accepted, ActionKind, Confirmation, NotDone, Preview, Work
+from sync.actions.base import ActionKind, Answer, Confirmation, Found, NotDone, Preview, Work
 from sync.actions.params import Text, Texts
 from sync.errors import ConflictError, PermanentError
 from sync.facts import Known
 from sync.providers.base import Guard
 from sync.providers.zendesk import Zendesk, marker, tags_from, ticket_from
 from sync.wiretypes import FrozenRequest, Response, TicketFacts
+
+RUNBOOK = "ticket-changed-wrongly"
 
 
 def desk() -> Zendesk:
@@ -34,6 +36,8 @@ class Open(ActionKind):
 
     name, provider, verb = "ticket.open", "zendesk", "Open support ticket"
     needs = ("billing", "entitlement")
+    irreversible_because = "a ticket that was opened is closed by the people who work on it"
+    runbook = RUNBOOK
     asks_for = {"invoice": Text(64, pattern=r"[A-Za-z0-9_-]+")}
 
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
@@ -52,7 +56,7 @@ class Open(ActionKind):
             action_id=work.id,
         )
 
-    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Confirmation | Accepted:
+    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Answer:
         """Create it; the answer must be a ticket with our external id."""
         response = desk().perform(request, guard, work.exchanges)
         ticket = ticket_from(response)
@@ -60,7 +64,7 @@ class Open(ActionKind):
             raise response.unreadable("the answer is another ticket than the one asked for")
         return self._confirmed(ticket)
 
-    def look_up(self, work: Work) -> Confirmation | Accepted | NotDone:
+    def look_up(self, work: Work) -> Found:
         """By our external id, which the database list answers, not the search index."""
         found = desk().tickets_by_external_id(external_id(work.id), work.exchanges)
         return self._confirmed(found[0]) if found else NotDone()
@@ -76,6 +80,7 @@ class TicketUpdate(ActionKind):
     provider = "zendesk"
     needs = ()
     remake_on_conflict = True
+    runbook = RUNBOOK
 
     def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
         """There is a ticket."""
@@ -108,6 +113,7 @@ class Note(TicketUpdate):
     """Add an internal note; found again by the marker at its end."""
 
     name, verb = "ticket.note", "Add note to ticket"
+    irreversible_because = "a note stays on its ticket; a further note can correct it"
     asks_for = {"text": Text(4000)}
 
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
@@ -121,7 +127,7 @@ class Note(TicketUpdate):
         body = f"{work.params['text']}\n\nCorrelation {work.correlation_id}"
         return desk().add_note(work.known.refs.ticket, body, self.stamp(work), marker(work.id))
 
-    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Confirmation | Accepted:
+    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Answer:
         """The answer must be the ticket."""
         response = self.put(request, work, guard)
         if isinstance(response, Confirmation):
@@ -131,7 +137,7 @@ class Note(TicketUpdate):
             raise response.unreadable("the answer is another ticket")
         return Confirmation(ticket.id, {"updated_at": ticket.updated_at})
 
-    def look_up(self, work: Work) -> Confirmation | Accepted | NotDone:
+    def look_up(self, work: Work) -> Found:
         """Look for the marker among the comments."""
         for comment in desk().comments(work.known.refs.ticket, work.exchanges):
             if marker(work.id) in comment.body:
@@ -143,6 +149,7 @@ class Tag(TicketUpdate):
     """Add tags; those that are there stay."""
 
     name, verb = "ticket.tag", "Tag ticket"
+    irreversible_because = "tags may have started rules of the support desk already; people there take them off"
     asks_for = {"tags": Texts(Text(60, pattern=r"[a-z0-9_-]+"))}
 
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
@@ -154,7 +161,7 @@ class Tag(TicketUpdate):
         tags, stamp = list(work.params["tags"]), self.stamp(work)
         return desk().add_tags(work.known.refs.ticket, tags, stamp, action_id=work.id)
 
-    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Confirmation | Accepted:
+    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Answer:
         """The answer must list our tags."""
         response = self.put(request, work, guard)
         if isinstance(response, Confirmation):
@@ -163,7 +170,7 @@ class Tag(TicketUpdate):
             raise response.unreadable("the answer does not list the tags")
         return Confirmation(work.known.refs.ticket, {"tags": list(work.params["tags"])})
 
-    def look_up(self, work: Work) -> Confirmation | Accepted | NotDone:
+    def look_up(self, work: Work) -> Found:
         """Read the ticket's tags."""
         ticket = desk().ticket(work.known.refs.ticket, work.exchanges)
         if ticket is not None and set(work.params["tags"]) <= set(ticket.tags):

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from ledger import clock
-from sync.contracts import members
+from sync.contracts import members, payments
 from sync.contracts import stripe as contract
 from sync.contracts.members import DriftError
 from sync.errors import PermanentError, ProviderError, TransientError, UnreadableAnswer
@@ -20,6 +20,8 @@ from sync.wiretypes import (
     Envelope,
     FrozenRequest,
     InvoiceFacts,
+    PaymentFacts,
+    RefundFacts,
     Response,
     SubscriptionFacts,
 )
@@ -28,6 +30,9 @@ API_VERSION = "2026-10-28.endive"
 MAX_INVOICES = 10
 MAX_CHARGES = 30  # the newest ones; older charges are past every dispute deadline of a monthly customer
 MAX_WARNINGS = 100  # the account's newest; older ones have come as events of their own
+MAX_REFUNDS = 1000  # of one charge
+PAGE = 100
+MARK = "meshline_action"
 FORM_TYPE = ("Content-Type", "application/x-www-form-urlencoded")
 FormValue = str | int | bool | Mapping[str, "FormValue"] | Sequence["FormValue"]
 
@@ -167,6 +172,66 @@ class Stripe(Provider):
         warned = {members.reference(warning, "charge") for warning in warnings}
         return any(members.text(charge, "id") in warned for charge in charges)
 
+    def payment(self, payment_id: str, exchanges: Exchanges | None = None) -> PaymentFacts | None:
+        """One payment by the id of its intent or charge, read now with its refunds and disputes; None if unknown."""
+        charge_id = base.path_id(payment_id, self.name)
+        try:
+            if payment_id.startswith("pi_"):
+                intent = self.get(f"/v1/payment_intents/{charge_id}", exchanges)
+                if intent is None:
+                    return None
+                charge_id = members.reference(intent, "latest_charge")
+                if not charge_id:
+                    return payments.never_collected(payment_id, intent, clock.now())
+            charge = self.get(f"/v1/charges/{base.path_id(charge_id, self.name)}", exchanges)
+            if charge is None:
+                return None
+            disputes = self._list("/v1/disputes", {"charge": charge_id, "limit": "10"}, exchanges)
+            refunds = self._refunds(charge_id, exchanges)
+            return payments.payment_seen(payment_id, charge, disputes, refunds, clock.now())
+        except DriftError as error:
+            raise self.drifted(error) from error
+
+    def refund(self, refund_id: str, exchanges: Exchanges | None = None) -> RefundFacts | None:
+        """One refund as it is now; None if there is none."""
+        document = self.get(f"/v1/refunds/{base.path_id(refund_id, self.name)}", exchanges)
+        try:
+            return payments.refund_seen(document, MARK) if document else None
+        except DriftError as error:
+            raise self.drifted(error) from error
+
+    def refund_of_action(
+        self, charge_id: str, action_id: str, exchanges: Exchanges | None = None
+    ) -> RefundFacts | None:
+        """The refund of a charge that carries the mark of an action; None if there is none."""
+        try:
+            found = self._refunds(base.path_id(charge_id, self.name), exchanges)
+        except DriftError as error:
+            raise self.drifted(error) from error
+        return next((one for one in found if one.action == action_id), None)
+
+    def refund_from(self, response: Response) -> RefundFacts:
+        """The answer to the creation of a refund. UnreadableAnswer if it does not show one."""
+        try:
+            return payments.refund_seen(response.json(), MARK)
+        except DriftError as error:
+            raise response.unreadable(f"the answer shows no refund: {error}") from error
+
+    def _refunds(self, charge_id: str, exchanges: Exchanges | None) -> list[RefundFacts]:
+        """All refunds of a charge, newest first, page by page."""
+        found: list[RefundFacts] = []
+        query = {"charge": charge_id, "limit": str(PAGE)}
+        while True:
+            rows = self._list("/v1/refunds", query, exchanges)
+            found += [payments.refund_seen(row, MARK) for row in rows]
+            if len(rows) < PAGE:
+                return found
+            if len(found) >= MAX_REFUNDS:
+                raise PermanentError(
+                    f"a charge with over {MAX_REFUNDS} refunds cannot be judged", provider=self.name, code="too_many"
+                )
+            query["starting_after"] = found[-1].id
+
     def _list(self, path: str, query: Mapping[str, str], exchanges: Exchanges | None) -> list[dict[str, Any]]:
         pairs = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
         document = self.get(f"{path}?{pairs}", exchanges)
@@ -176,6 +241,11 @@ class Stripe(Provider):
         return members.mappings(document, "data")
 
     # --- writes
+
+    def create_refund(self, charge_id: str, amount: int, reason: str, *, key: str, action_id: str) -> FrozenRequest:
+        """Freeze a refund of a part of a charge, in the charge's own currency, with our mark on it."""
+        params: dict[str, FormValue | None] = {"charge": charge_id, "amount": amount, "reason": reason}
+        return self.post("/v1/refunds", {**params, "metadata": {MARK: action_id}}, key)
 
     def post(self, path: str, params: Mapping[str, FormValue | None], key: str) -> FrozenRequest:
         """Freeze a write. Members that are None are left out; "" clears a field."""

@@ -25,13 +25,14 @@ START_SECONDS = 30
 class Rig:
     """A fresh database on a server that nothing else uses."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, keep: bool = False) -> None:
         self.server = postgres.Server(postgres.local_dir() / "bench")
         app_url, owner_url = self.server.urls()
         self.name = name
         self._admin_url = owner_url
         self.app_url, self.owner_url = (url.rpartition("/")[0] + f"/{name}" for url in (app_url, owner_url))
-        self._recreate()
+        if not keep:
+            self._recreate()
 
     def _recreate(self) -> None:
         with psycopg.connect(self._admin_url, autocommit=True) as session:

@@ -83,6 +83,10 @@ def addresses():
         "customer": f"/admin/ledger/customer/{event.customer_id}/change/",
         "contract": f"/admin/ledger/contract/{action.contract_id}/change/",
         "find": "/admin/find/?q=nothing",
+        "routing": "/admin/routing/?test=1&kind=payment.refund",
+        "rule": "/admin/routing/rules/add/",
+        "runbooks": "/admin/runbooks/",
+        "runbook": "/admin/runbooks/unknown-outcome/?edit=1",
     }
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from sync import guard, listen, providers
+from gates import policy
+from sync import guard, listen, providers, settle
+from tests.flows.shop import Buyer, buyer_of
 from tests.flows.world import World, acting
 from tests.simulators import Sandbox
 
@@ -16,8 +18,23 @@ def world(transactional_db: None, live_server: Any, sandbox: Sandbox, settings: 
     settings.MESHLINE_SAFETY_WINDOW_SECONDS = 3
     settings.MESHLINE_ATTEMPT_MARGIN_SECONDS = 0
     settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS = 0.01
+    settings.MESHLINE_UNDO_SECONDS = 0
     providers.get.cache_clear()  # emptied books know no token of an earlier test
     acting("dunning")
     yield World(sandbox, live_server.url)
     guard._drop()
     listen.close()
+
+
+@pytest.fixture
+def shop(world: World, settings: Any, monkeypatch: pytest.MonkeyPatch) -> World:
+    """No wait after an approval, and pending refunds are asked about at once."""
+    settings.MESHLINE_UNDO_SECONDS = 0
+    monkeypatch.setattr(settle, "POLL_SECONDS", 0.02)
+    policy._held.clear()
+    return world
+
+
+@pytest.fixture
+def buyer(shop: World) -> Buyer:
+    return buyer_of(shop)

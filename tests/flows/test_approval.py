@@ -38,6 +38,19 @@ def test_what_was_approved_is_sent_when_its_window_ends(world: World, asked: Act
     assert Approval.objects.get().voided_at is None
 
 
+def test_an_approval_that_is_taken_back_in_time_sends_nothing(world: World, asked: Action, settings: Any) -> None:
+    settings.MESHLINE_UNDO_SECONDS = 60
+    approve(asked)
+    world.settle(0.5)
+    assert Action.objects.get(pk=asked.pk).state == "approved"
+
+    review.undo(ReviewItem.objects.get(action=asked, resolution="approved").pk, by=person())
+    world.settle(0.5)
+
+    assert Action.objects.get(pk=asked.pk).state == "in_review"
+    assert world.effects("netsuite") == []
+
+
 def test_an_approval_is_void_once_the_rules_are_others(world: World, asked: Action, settings: Any) -> None:
     approve(asked)
     GateVersionFactory(rows=[{"field": "open_disputes", "op": "over", "value": 99}])

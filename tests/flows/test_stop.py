@@ -128,12 +128,11 @@ def test_resuming_takes_two_and_releases_a_few_at_a_time_judged_anew(
         stop.confirm_resume(stop.ALL, by=ivo)
     drain.once()
     assert stop.held_count() == 13
-    resumed = stop.confirm_resume(stop.ALL, by=mara)
+    resumed = stop.confirm_resume(stop.ALL, by=mara, a_minute=600)
     assert resumed.resumed_at is not None
 
-    sweep.sweep()
-    assert stop.held_count() == 13 - sweep.RELEASE_A_PASS
-    for _ in range(40):
+    assert 1 <= sweep.sweep()["released"] <= 3, "no burst: ten a second, so very few in the first moment"
+    for _ in range(200):
         drain.once()
         sweep.sweep()
         if not Action.objects.filter(kind="ticket.open", state__in=("parked", "approved")).exists():

@@ -50,7 +50,8 @@ def test_all_rules_run_and_all_answers_are_kept():
     decision = decide(make_proposal(), facts, make_policy(always(Verdict.BLOCK)))
 
     assert [one.rule for one in decision.answers] == [
-        "safety_window", "stale_context", "late_event", "erp_record_linked", "ticket_linked", "gate",
+        "safety_window", "stale_context", "late_event", "erp_record_linked", "ticket_linked", "refund_fits",
+        "edited_by_person", "gate",
     ]  # fmt: skip
     assert [one.rule for one in decision.failing] == [
         "safety_window", "stale_context", "late_event", "erp_record_linked", "gate",

@@ -6,7 +6,7 @@ import pytest
 
 from gates import recompute
 from gates.decide import decide
-from gates.types import ASKED, Limits, Risk
+from gates.types import ASKED, Limits, Payment, Risk
 from ledger import sets
 from sync.facts import for_ledger
 from tests.gates.shapes import (
@@ -27,7 +27,14 @@ GATES = {
     ("open-dispute", 1): make_gate(row("open_disputes", "over", 0), name="open-dispute", result=Verdict.BLOCK),
     ("a", 7): make_gate(row("tenure_months", "at_least", 24), name="a", version=7),
     ("two", 1): always(Verdict.REVIEW_TWO, "two"),
-}
+    ("refund-limit", 3): make_gate(
+        row("amount_30d", "over", {"usd": 500}), name="refund-limit", version=3, result=Verdict.REVIEW_TWO,
+        applies_to=["payment.refund"],
+    ),
+}  # fmt: skip
+REFUND = {"kind": "payment.refund", "business_key": "payment:ch_1", "amount_minor": 300, "currency": "usd",
+          "risk": Risk(irreversible=True, money=True)}  # fmt: skip
+PAYMENT = Payment("ch_1", "succeeded", 4900, 1000, "usd", is_customers=True)
 
 
 def stored(decision, facts):
@@ -54,6 +61,11 @@ def stored(decision, facts):
         ("no owner", {}, {}, {"is_owned": False}, ()),
         ("short window", {}, {"failed_hours_ago": 3}, {"limits": Limits(safety_window=2 * HOUR)}, ()),
         ("withdrawn", {"withdrawn": "paid"}, {}, {}, ()),
+        ("refund", REFUND, {"payment": PAYMENT, "amount_30d_minor": 300}, {"stage": ASKED}, ("two", "asked_by_person")),
+        ("refund above the limit", REFUND, {"payment": PAYMENT, "amount_30d_minor": 600}, {"stage": ASKED}, ()),
+        ("refund of too much", {**REFUND, "amount_minor": 4000}, {"payment": PAYMENT, "amount_30d_minor": 9}, {},
+         ("two", "refund_fits")),
+        ("edited", {"risk": Risk()}, {"edited": True}, {}, ("two",)),
     ],
 )  # fmt: skip
 def test_recomputed_is_what_was_decided(case, proposal, facts, policy, approved):
@@ -65,11 +77,21 @@ def test_recomputed_is_what_was_decided(case, proposal, facts, policy, approved)
     assert again == decision
 
 
+def test_rows_from_before_refunds_are_judged_as_they_were():
+    facts = make_facts(open_disputes=1)
+    decision = decide(make_proposal(), facts, make_policy(GATES["open-dispute", 1]))
+    inputs = stored(decision, facts)
+    for name in ("payment", "amount_30d_minor", "edited"):
+        del inputs[name]
+
+    assert recompute.again(make_proposal(), inputs, lambda name, version: GATES[name, version]) == decision
+
+
 def test_the_ledger_keeps_no_names():
     facts = make_facts(failed_hours_ago=1, invoice=INVOICE)
 
     assert set(for_ledger(facts)) == {
         "now", "external_id", "tier", "contract_state", "contract_version", "plan", "erp_status", "subscription_status",
         "failed_at", "next_attempt_at", "open_disputes", "fraud_flag", "tenure_months", "erp_record_id", "ticket_id",
-        "ticket_status", "late_event", "executing", "synced_at", "invoice",
+        "ticket_status", "late_event", "executing", "synced_at", "invoice", "payment", "amount_30d_minor", "edited",
     }  # fmt: skip

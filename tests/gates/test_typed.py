@@ -5,9 +5,10 @@ import pytest
 from gates import presets
 from gates.rules import typed
 from gates.types import Risk
+from ledger.money import Money
 from tests.gates.shapes import Verdict, make_facts, make_gate, make_proposal, row
 
-VALUES = {int: 5, bool: True, str: "growth"}
+VALUES = {int: 5, bool: True, str: "growth", Money: {"usd": 5}}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,8 @@ def test_operators_on_texts(op, limit, fires):
         ("fraud_flag", {}, {"fraud_flag": True}, True),
         ("tenure_months", {}, {"tenure_months": 30}, 30),
         ("amount_minor", {"amount_minor": 900}, {}, 900),
+        ("amount", {"amount_minor": 900, "currency": "usd"}, {}, {"usd": 899}),
+        ("amount_30d", {"currency": "usd"}, {"amount_30d_minor": 900}, {"usd": 899}),
         ("currency", {"currency": "jpy"}, {}, "jpy"),
         ("tier", {}, {"tier": "enterprise"}, "enterprise"),
         ("contract_state", {}, {"contract_state": "past_due"}, "past_due"),
@@ -59,11 +62,11 @@ def test_operators_on_texts(op, limit, fires):
     ],
 )
 def test_every_field_is_read_from_where_it_stands(field, proposal, facts, value):
-    gate = make_gate(row(field, "is", value))
+    gate = make_gate(row(field, "over" if isinstance(value, dict) else "is", value))
 
     assert typed.evaluate(gate, make_proposal(**proposal), make_facts(**facts)).verdict is Verdict.REVIEW
     assert typed.evaluate(gate, make_proposal(risk=Risk()), make_facts()).verdict is (
-        Verdict.REVIEW if field in ("tenure_months", "amount_minor") else Verdict.PASS
+        Verdict.REVIEW if field in ("tenure_months", "amount_minor", "amount", "amount_30d") else Verdict.PASS
     ), "what nobody knows asks a person"
 
 
@@ -120,6 +123,14 @@ def test_rows_are_taken_exactly_where_operator_and_type_fit(field, op):
         ("number for a truth", row("fraud_flag", "is", 1), "value: fraud_flag needs a value of type bool"),
         ("nothing", row("tier", "is", None), "value: tier needs a value of type str"),
         ("text for a list", row("tier", "one_of", "growth"), "value: tier one_of needs a list of texts"),
+        ("one limit for all", row("amount_30d", "over", 5), "value: amount_30d needs a limit for each currency"),
+        ("no limit", row("amount_30d", "over", {}), "value: amount_30d needs a limit for each currency"),
+        ("no currency", row("amount", "over", {"xyz": 5}), "value: amount: 'xyz' is not a known currency"),
+        ("upper case", row("amount", "over", {"USD": 5}), "value: amount: 'USD' is not a known currency"),
+        ("below 0", row("amount", "over", {"usd": -1}), "value: amount: the limit for usd must be minor units"),
+        ("beyond 64 bits", row("amount", "over", {"usd": 2**63}), "value: amount: the limit for usd must be"),
+        ("fraction", row("amount", "over", {"usd": 0.5}), "value: amount: the limit for usd must be minor units"),
+        ("truth", row("amount", "over", {"usd": True}), "value: amount: the limit for usd must be minor units"),
         ("numbers in a list", row("tier", "one_of", [1]), "value: tier one_of needs a list of texts"),
     ],
 )

@@ -20,7 +20,17 @@ class Renamed(Suspend):
 
 
 class Harmless(Suspend):
+    """Even what moves nothing says that nothing undoes it, and what to do when it was wrong."""
+
     risk, inverse, runbook = Risk(), "", ""
+
+
+class Final(Suspend):
+    inverse, irreversible_because = "", "what was said is said"
+
+
+class Undecided(Suspend):
+    irreversible_because = "what was said is said"
 
 
 def with_kind(monkeypatch, kind):
@@ -42,8 +52,20 @@ def test_a_change_without_inverse_and_runbook_is_refused(monkeypatch):
     ]
 
 
-def test_a_harmless_kind_needs_neither(monkeypatch):
-    assert with_kind(monkeypatch, "Harmless") == []
+def test_a_harmless_kind_says_it_as_well(monkeypatch):
+    assert [one[0] for one in with_kind(monkeypatch, "Harmless")] == ["meshline.E007", "meshline.E008"]
+
+
+def test_a_kind_that_nothing_undoes_says_why(monkeypatch):
+    assert with_kind(monkeypatch, "Final") == []
+
+
+def test_a_kind_says_one_of_the_two(monkeypatch):
+    found = with_kind(monkeypatch, "Undecided")
+
+    assert found == [
+        ("meshline.E007", "Action contract.suspend: it declares neither an inverse nor why there is none, or both")
+    ]
 
 
 def test_a_kind_under_another_name_is_refused(monkeypatch):
@@ -91,7 +113,8 @@ def test_every_error_says_what_to_do(monkeypatch):
 @pytest.mark.parametrize(
     "name",
     ["customer-suspended-wrongly", "unknown-outcome", "payment-failed-then-paid", "erp-job-rejected",
-     "webhook-source-silent", "stop-and-resume", "key-rotation", "schema-drift"],
+     "webhook-source-silent", "stop-and-resume", "key-rotation", "schema-drift", "refund-issued-wrongly",
+     "ticket-changed-wrongly"],
 )  # fmt: skip
 def test_runbooks_are_there_and_are_lists_of_steps(name):
     page = checks.runbook(name).read_text("utf-8")

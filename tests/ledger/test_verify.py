@@ -12,7 +12,7 @@ from gates import automations, stop
 from ledger import book, verify
 from ledger.book import Move
 from ledger.models import Action, LedgerRow
-from meshline.management.commands.verify_ledger import SUBJECTS, UNCHAINED
+from meshline.subjects import SUBJECTS, UNCHAINED
 from tests.factories import ContractFactory, CustomerFactory, EventFactory
 from tests.ledger.test_book import proposed
 

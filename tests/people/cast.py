@@ -1,8 +1,10 @@
 """People of the seven groups, and items for them to decide."""
 
+import pytest
 from django.contrib.auth.models import User
 
 from gates import presets
+from gates.stop import Refused
 from ledger.models import LedgerRow
 from tests.factories import ActionFactory, ReviewItemFactory, UserFactory
 
@@ -32,6 +34,16 @@ def given(item, **other):
     """What an honest page sends along with an approval."""
     action = item.action
     return {"reason": "looked at it", "version": action.state_version, "preview_hash": action.preview_hash, **other}
+
+
+RECORD = {"cause": "wrong_data", "corrective_action": "mended the address", "prevention": "the form checks it now"}
+
+
+def refused(call, *args, **kwargs):
+    """The status and code the door says no with."""
+    with pytest.raises(Refused) as no:
+        call(*args, **kwargs)
+    return no.value.status, no.value.code
 
 
 def last_row():

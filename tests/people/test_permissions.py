@@ -1,33 +1,36 @@
 """H1: the seven groups and what each may do, written down; every cell is tried."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group
 
 from gates import automations, presets, review, stop
 from gates.stop import Refused
+from ledger import clock
 from ledger.models import LedgerRow
 from sync import proposals
-from tests.factories import ContractFactory, EventFactory, ExternalIdFactory
-from tests.people.cast import GROUPS, given, item_in, person
+from tests.factories import ActionFactory, ContractFactory, EventFactory, ExternalIdFactory
+from tests.people.cast import GROUPS, RECORD, given, item_in, person
 
 pytestmark = pytest.mark.django_db
 
-#                       claim comment approve reject retry check replay propose stop resume step
-MATRIX = {
-    "Support":              "y     y       -      -     -     -     -      y      y     -     -",
-    "Billing Resolver":     "y     y       y      y     y     y     y      y      y     -     -",
-    "Support Manager":      "y     y       y      y     y     y     y      y      y     y     -",
-    "Automation Engineer":  "y     y       -      -     y     y     y      -      y     -     -",
-    "Revenue Ops Lead":     "y     y       y      -     -     -     -      -      y     y     y",
-    "Product Ops":          "y     y       -      -     -     -     -      -      y     -     -",
-    "Auditor":              "-     -       -      -     -     -     -      -      y     -     -",
-}  # fmt: skip
-VERBS = ("claim", "comment", "approve", "reject", "retry", "check", "replay", "propose", "stop", "resume", "step")
-CELLS = [
-    (group, verb, mark == "y")
-    for group, marks in MATRIX.items()
-    for verb, mark in zip(VERBS, marks.split(), strict=True)
-]
+VERBS = (
+    "claim", "comment", "snooze", "wake", "escalate", "assign", "approve", "undo", "reject", "retry", "check", "bulk",
+    "replay", "propose", "edit", "roll back", "stop", "resume", "step",
+)  # fmt: skip
+WORK = {"claim", "comment", "snooze", "wake", "escalate", "stop"}
+DECIDE = {"approve", "undo", "reject", "retry", "check", "replay", "edit", "roll back"}
+MAY = {
+    "Support": WORK | {"propose"},
+    "Billing Resolver": WORK | DECIDE | {"propose"},
+    "Support Manager": WORK | DECIDE | {"propose", "assign", "bulk", "resume"},
+    "Automation Engineer": WORK | {"retry", "check", "replay"},
+    "Revenue Ops Lead": WORK | {"approve", "undo", "resume", "step"},
+    "Product Ops": WORK,
+    "Auditor": {"stop"},
+}
+CELLS = [(group, verb, verb in may) for group, may in MAY.items() for verb in VERBS]
 
 
 def approve(by):
@@ -35,10 +38,44 @@ def approve(by):
     review.approve(item.pk, by=by, **given(item))
 
 
+def contract():
+    made = ContractFactory(state="past_due", plan="growth")
+    ExternalIdFactory(system="netsuite", kind="contract", customer=made.customer, contract=made)
+    return made
+
+
 def propose(by):
-    contract = ContractFactory(state="past_due")
-    ExternalIdFactory(system="netsuite", kind="contract", customer=contract.customer, contract=contract)
-    proposals.propose("contract.suspend", contract.external_id, {}, by=by, reason="because")
+    proposals.propose("contract.suspend", contract().external_id, {}, by=by, reason="because")
+
+
+def edit(by):
+    asked = proposals.propose("contract.downgrade", contract().pk, {"plan": "free"}, by=person(), reason="because")
+    item = asked.review_items.get()
+    proposals.edit(item.pk, {"plan": "starter"}, by=by, reason="because", version=asked.state_version)
+
+
+def roll_back(by):
+    about = ContractFactory(state="suspended")
+    ExternalIdFactory(system="netsuite", kind="contract", customer=about.customer, contract=about)
+    done = ActionFactory(state="applied", contract=about, customer=about.customer)
+    proposals.roll_back(done.pk, by=by, reason="because", version=0)
+
+
+def snoozed():
+    item = item_in()
+    tomorrow = clock.now() + timedelta(days=1)
+    return review.snooze(item.pk, by=person(), until=tomorrow, why="time", reason="because")
+
+
+def approved():
+    item = item_in()
+    return review.approve(item.pk, by=person(), **given(item))
+
+
+def bulk(by):
+    item = item_in()
+    (result,) = review.bulk("reject", [(item.pk, 0, "")], by=by, reason="because")
+    assert result.done
 
 
 def resume(by):
@@ -50,8 +87,16 @@ def resume(by):
 TRY = {
     "claim": lambda by: review.claim(item_in().pk, by=by),
     "comment": lambda by: review.comment(item_in().pk, by=by, text="words"),
+    "snooze": lambda by: review.snooze(item_in().pk, by=by, until=None, why="event", reason="because"),
+    "wake": lambda by: review.wake(snoozed().pk, by=by),
+    "escalate": lambda by: review.escalate(item_in().pk, by=by, reason="because"),
+    "assign": lambda by: review.assign(item_in().pk, by=by, to=person(), reason="because"),
     "approve": approve,
-    "reject": lambda by: review.reject(item_in("failed").pk, by=by, reason="because", version=0),
+    "undo": lambda by: review.undo(approved().pk, by=by),
+    "bulk": bulk,
+    "edit": edit,
+    "roll back": roll_back,
+    "reject": lambda by: review.reject(item_in("failed").pk, by=by, reason="because", version=0, **RECORD),
     "retry": lambda by: review.retry(item_in("failed").pk, by=by, reason="because", version=0),
     "check": lambda by: review.check(item_in("unknown").pk, by=by, version=0),
     "replay": lambda by: review.replay(EventFactory(state="ignored").pk, by=by, reason="because"),
@@ -90,7 +135,7 @@ def test_without_a_group_or_switched_off_nothing_goes(verb, who):
 
 
 def test_the_table_has_every_group():
-    assert set(MATRIX) == set(GROUPS) == set(Group.objects.values_list("name", flat=True))
+    assert set(MAY) == set(GROUPS) == set(Group.objects.values_list("name", flat=True))
 
 
 def test_whoever_may_see_may_stop():

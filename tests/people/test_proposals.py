@@ -10,7 +10,7 @@ from gates.stop import Refused
 from ledger import clock
 from ledger.models import Action, Event, EventBody, LedgerRow
 from sync import actions, drain, proposals
-from sync.actions.params import Text, Texts, problem
+from sync.actions.params import Text, Texts, Whole, problem
 from tests.factories import ActionFactory, ContextFactory, ContractFactory, CustomerFactory, ExternalIdFactory
 from tests.people.cast import given, person
 
@@ -213,7 +213,7 @@ def test_replaying_the_event_of_a_proposal_does_nothing_twice(contract):
     assert (event.state, Action.objects.count()) == ("ignored", 1)
 
 
-FIELDS = {"a": Text(5), "b": Texts(Text(3), most=2, is_required=False)}
+FIELDS = {"a": Text(5), "b": Texts(Text(3), most=2, is_required=False), "n": Whole(1, 9, is_required=False)}
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,11 @@ FIELDS = {"a": Text(5), "b": Texts(Text(3), most=2, is_required=False)}
         (None, "params: must be an object"), ({}, "params.a: is required"), ({"a": True}, "params.a: must be"),
         ({"a": "x", "b": ["yyyy"]}, "params.b: must be"),
         ({"a": "x", "b": "y"}, "params.b: must be"), ({"a": "x", "b": ["1", "2", "3"]}, "params.b: must be"),
-        ({"a": "x", "b": [1]}, "params.b: must be"),
+        ({"a": "x", "b": [1]}, "params.b: must be"), ({"a": "x", "n": 9}, ""),
+        ({"a": "x", "n": 0}, "params.n: must be a whole number from 1 to 9"),
+        ({"a": "x", "n": 10}, "params.n: must be"),
+        ({"a": "x", "n": True}, "params.n: must be"), ({"a": "x", "n": 1.0}, "params.n: must be"),
+        ({"a": "x", "n": "1"}, "params.n: must be"),
     ],
 )  # fmt: skip
 def test_params_are_checked_field_by_field(params, said):
@@ -235,5 +239,5 @@ def test_params_are_checked_field_by_field(params, said):
 
 @pytest.mark.parametrize("kind", actions.ACTIONS)
 def test_every_kind_says_what_may_be_filled_in(kind):
-    assert all(isinstance(rule, Text | Texts) and rule.rule() for rule in actions.get(kind).asks_for.values())
+    assert all(isinstance(rule, Text | Texts | Whole) and rule.rule() for rule in actions.get(kind).asks_for.values())
     assert actions.get(kind).asks_for

@@ -3,23 +3,16 @@
 import pytest
 
 from gates import review, stop
-from gates.models import Approval, ReviewItem
+from gates.models import Approval
 from gates.stop import Refused
 from ledger import clock
 from ledger.models import Action, Event, LedgerRow
 from sync import guard
 from sync.errors import WriteHalted
 from tests.factories import EventFactory, ReviewItemFactory
-from tests.people.cast import given, item_in, last_row, person, refusals
+from tests.people.cast import RECORD, given, item_in, last_row, person, refusals, refused
 
 pytestmark = pytest.mark.django_db
-
-
-def refused(call, *args, **kwargs):
-    """The status and code the door says no with."""
-    with pytest.raises(Refused) as no:
-        call(*args, **kwargs)
-    return no.value.status, no.value.code
 
 
 def untouched(item):
@@ -101,7 +94,31 @@ def test_what_changed_since_the_page_was_drawn_is_not_approved(case, other, code
     assert refusals() == []
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 501])
+def test_a_version_that_does_not_exist_yet_is_not_approved():
+    item = item_in(state_version=3)
+
+    with pytest.raises(Refused, match="the page names version 9, but the newest is version 3; nothing was done") as no:
+        review.approve(item.pk, by=person(), **given(item, version=9))
+
+    assert (no.value.status, untouched(item)) == (409, True)
+
+
+def test_who_comes_late_is_told_who_was_there_and_when():
+    item, first = item_in("unknown"), person()
+    review.check(item.pk, by=first, version=0)
+
+    with pytest.raises(Refused, match=rf"check asked for by {first.username} at \d\d:\d\d:\d\d UTC") as no:
+        review.check(item.pk, by=person(), version=0)
+
+    assert (no.value.status, no.value.code) == (409, "stale")
+
+
+@pytest.mark.parametrize("version", [-1, "1", None, 1.0, True])
+def test_a_version_is_a_whole_number(version):
+    assert refused(review.check, item_in("unknown").pk, by=person(), version=version) == (422, "version")
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 501, None, "a\x00", "\ud800"])
 def test_a_decision_has_a_reason(reason):
     item = item_in()
 
@@ -126,6 +143,8 @@ VERB_STATES = {"reject": ("in_review", "failed"), "retry": ("failed",), "check":
 def test_each_verb_from_each_state(verb, state):
     item = item_in(state)
     words = {} if verb == "check" else {"reason": "because"}
+    if verb == "reject":
+        words |= RECORD
 
     if state in VERB_STATES[verb]:
         getattr(review, verb)(item.pk, by=person(), version=0, **words)
@@ -136,13 +155,43 @@ def test_each_verb_from_each_state(verb, state):
 
 
 def test_rejecting_ends_the_action_and_the_item():
-    item = item_in("failed")
+    item = item_in()
 
     review.reject(item.pk, by=person(), reason="not wanted", version=0)
 
     item.refresh_from_db()
     assert (Action.objects.get().state, item.state, item.resolution) == ("rejected", "resolved", "rejected")
     assert item.reason == "not wanted"
+
+
+class TestExceptionRecord:
+    def close(self, item, **other):
+        return review.reject(item.pk, **{"by": person(), "reason": "no use", "version": 0, **RECORD, **other})
+
+    def test_a_failure_is_closed_with_cause_correction_and_prevention(self):
+        item = item_in("failed")
+
+        self.close(item)
+
+        item.refresh_from_db()
+        kept = {"cause": item.cause, "corrective_action": item.corrective_action, "prevention": item.prevention}
+        assert (Action.objects.get().state, item.state, kept) == ("rejected", "resolved", RECORD)
+
+    @pytest.mark.parametrize("field", RECORD)
+    @pytest.mark.parametrize("wrong", ["", "  ", "x" * 301, "a\x00b", None])
+    def test_each_of_the_three_is_needed(self, field, wrong):
+        item = item_in("failed")
+
+        assert refused(self.close, item, **{field: wrong}) == (422, field)
+        assert untouched(item)
+
+    def test_the_cause_is_one_of_those_offered(self):
+        assert refused(self.close, item_in("failed"), cause="bad luck") == (422, "cause")
+
+    def test_what_never_failed_is_rejected_without(self):
+        review.reject(item_in().pk, by=person(), reason="no", version=0)
+
+        assert Action.objects.get().state == "rejected"
 
 
 def test_retrying_keeps_key_and_bytes_and_begins_to_count_anew():
@@ -172,7 +221,7 @@ def test_a_settled_item_says_who_won():
     item, first = item_in(), person()
     review.approve(item.pk, by=first, **given(item))
 
-    with pytest.raises(Refused, match=f"settled already .approved. by {first.username}") as no:
+    with pytest.raises(Refused, match=rf"settled already .approved. by {first.username} at \d\d:\d\d:\d\d UTC") as no:
         review.reject(item.pk, by=person(), reason="late", version=0)
 
     assert (no.value.status, Action.objects.get().state) == (409, "approved")
@@ -239,54 +288,6 @@ class TestTwoPeople:
         assert Approval.objects.filter(voided_at=None).count() == 1
 
 
-class TestClaim:
-    def test_an_item_is_ones_own_for_a_quarter_of_an_hour(self):
-        item, by = ReviewItemFactory(), person("Support")
-
-        review.claim(item.pk, by=by)
-
-        item.refresh_from_db()
-        assert (item.state, item.owner) == ("claimed", by)
-        assert 890 < (item.claimed_until - clock.now()).total_seconds() <= 900
-
-    def test_nobody_else_gets_it_meanwhile(self):
-        item = ReviewItemFactory()
-        review.claim(item.pk, by=person("Support"))
-
-        assert refused(review.claim, item.pk, by=person("Support")) == (409, "claimed")
-
-    def test_it_is_free_again_afterwards(self):
-        item, second = ReviewItemFactory(), person("Support")
-        review.claim(item.pk, by=person("Support"))
-        ReviewItem.objects.update(claimed_until=clock.now())
-
-        review.claim(item.pk, by=second)
-
-        item.refresh_from_db()
-        assert item.owner == second
-
-    def test_only_the_owner_gives_it_back(self):
-        item, owner = ReviewItemFactory(), person("Support")
-        review.claim(item.pk, by=owner)
-
-        assert refused(review.release, item.pk, by=person("Support")) == (409, "not_yours")
-        review.release(item.pk, by=owner)
-
-        item.refresh_from_db()
-        assert (item.state, item.owner) == ("open", None)
-
-    @pytest.mark.parametrize("text", ["", " \n ", "x" * 4001])
-    def test_comments_have_words(self, text):
-        assert refused(review.comment, ReviewItemFactory().pk, by=person("Support"), text=text) == (422, "comment")
-
-    def test_a_comment_is_kept_even_when_settled(self):
-        item = ReviewItemFactory(state="resolved")
-
-        review.comment(item.pk, by=person("Support"), text=" Called them. ")
-
-        assert item.comments.get().text == "Called them."
-
-
 class TestEvents:
     def test_an_item_about_an_event_is_closed_as_read(self):
         item = ReviewItemFactory(action=None, event=EventFactory(state="parked"), customer=None)
@@ -295,6 +296,10 @@ class TestEvents:
 
         item.refresh_from_db()
         assert (item.state, item.resolution) == ("resolved", "read")
+        row = last_row()
+        assert (row.subject_kind, row.subject_id, row.prior_state, row.post_state, row.outcome) == (
+            "item", str(item.pk), "open", "resolved", "read",
+        )  # fmt: skip
         assert refused(review.approve, item.pk, by=person(), reason="x", version=0, preview_hash="") == (
             409,
             "resolved",

@@ -153,3 +153,79 @@ def test_history_keeps_who_changed_it_and_why():
     stop.engage("all", by=person(), reason="doubled actions")
 
     assert StopSwitch.objects.get(scope="all").history.first().history_change_reason == "doubled actions"
+
+
+def resumed(**more):
+    """A stop that two people ended."""
+    by = more.pop("by", None) or person("Revenue Ops Lead")
+    stop.engage("all", by=person(), reason="x")
+    stop.request_resume("all", by=person(), reason="mended")
+    return stop.confirm_resume("all", by=by, **more)
+
+
+def test_the_second_person_chooses_where_held_actions_go_and_how_fast():
+    ActionFactory.create_batch(3, state="parked")
+
+    switch = resumed(release_to="queue", a_minute=25, found={"valid": 2, "void": 1})
+
+    assert (switch.release_to, switch.release_a_minute) == ("queue", 25)
+    row = LedgerRow.objects.get(decision="confirm_resume")
+    assert row.inputs == {"held": 3, "release_to": "queue", "a_minute": 25, "valid": 2, "void": 1}
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"release_to": "bin"}, "release_to"), ({"release_to": ""}, "release_to"), ({"a_minute": 0}, "a_minute"),
+        ({"a_minute": 601}, "a_minute"), ({"a_minute": True}, "a_minute"), ({"a_minute": "10"}, "a_minute"),
+    ],
+)  # fmt: skip
+def test_a_release_that_makes_no_sense_is_refused(more, code):
+    stop.engage("all", by=person(), reason="x")
+    stop.request_resume("all", by=person(), reason="mended")
+
+    assert refused(stop.confirm_resume, "all", by=person(), **more) == (422, code)
+    assert StopSwitch.objects.get(scope="all").state == "resuming"
+
+
+def test_who_is_too_late_is_told_who_was_faster():
+    first = person("Revenue Ops Lead", username="rita")
+    resumed(by=first)
+
+    with pytest.raises(Refused, match=r"rita resumed this at \d\d:\d\d:\d\d UTC") as no:
+        stop.confirm_resume("all", by=person())
+
+    assert (no.value.status, no.value.code) == (409, "resumed")
+
+
+def test_a_stop_notes_what_was_being_sent_in_its_scope():
+    ActionFactory.create_batch(2, state="sending", provider="netsuite")
+    ActionFactory(state="sending", provider="zendesk")
+
+    stop.engage("provider:netsuite", by=person(), reason="x")
+
+    assert LedgerRow.objects.get(decision="engage").inputs == {"sending": 2}
+
+
+def test_only_a_release_that_stopped_itself_is_continued():
+    switch = resumed()
+    assert refused(stop.continue_release, "all", by=person()) == (409, "not_halted")
+
+    stop.halt_release(switch, error_code="tax_id_missing", failed=3)
+    assert refused(stop.continue_release, "all", by=person("Support")) == (403, "permission")
+    switch = stop.continue_release("all", by=person())
+
+    assert switch.release_halted_at is None
+    decisions = LedgerRow.objects.filter(decision__endswith="_release").exclude(outcome="refused").order_by("id")
+    assert [(one.decision, one.actor.partition(":")[0], one.post_state) for one in decisions] == [
+        ("halt_release", "system", "running"), ("continue_release", "user", "running"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("scope", "held"), [("all", 3), ("provider:netsuite", 2), ("automation:dunning", 1)])
+def test_held_actions_are_counted_by_scope(scope, held):
+    ActionFactory(state="parked", provider="netsuite", automation="dunning")
+    ActionFactory(state="parked", provider="netsuite")
+    ActionFactory(state="parked", provider="zendesk")
+
+    assert stop.held_count(scope) == held

@@ -202,3 +202,42 @@ def test_official_client_works_against_it(client, account):
     assert len(invoices) == 1
     assert (refund.status, refund.amount) == ("succeeded", 4900)
     assert client.get("/_books/stripe/effects-by-action") == {"a": 1}
+
+
+def test_a_refund_may_begin_pending_and_ends_once(client, account):
+    client.play("stripe", "set_refunds", customer=account["customer"], status="pending")
+    refund = client.stripe("POST", "/v1/refunds", data={"charge": account["charge"], "amount": 900}).json()
+    charge = client.stripe("GET", f"/v1/charges/{account['charge']}").json()
+    assert (refund["status"], refund["pending_reason"], charge["amount_refunded"]) == ("pending", "processing", 900)
+
+    client.play("stripe", "finish_refund", refund=refund["id"], status="failed")
+
+    ended = client.stripe("GET", f"/v1/refunds/{refund['id']}").json()
+    charge = client.stripe("GET", f"/v1/charges/{account['charge']}").json()
+    assert (ended["status"], ended["failure_reason"]) == ("failed", "expired_or_canceled_card")
+    assert charge["amount_refunded"] == 0
+    with pytest.raises(AssertionError, match="is failed"):
+        client.play("stripe", "finish_refund", refund=refund["id"], status="succeeded")
+
+
+@pytest.mark.parametrize(("status", "refundable"), [("warning_needs_response", True), ("needs_response", False)])
+def test_an_inquiry_leaves_its_charge_refundable(client, account, status, refundable):
+    client.play("stripe", "open_dispute", charge=account["charge"], status=status)
+
+    answer = client.stripe("POST", "/v1/refunds", data={"charge": account["charge"], "amount": 900})
+
+    assert (answer.status_code == 200) is refundable
+    assert refundable or answer.json()["error"]["code"] == "charge_disputed"
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "taken"),
+    [("kwd", 1230, True), ("kwd", 1234, False), ("isk", 200, True), ("isk", 150, False)],
+)
+def test_amounts_come_in_the_smallest_steps_of_their_currency(client, account, currency, amount, taken):
+    made = client.play("stripe", "create_subscription", customer=account["customer"], mrr=49_000, currency=currency)
+    paid = client.play("stripe", "pay_invoice", subscription=made["subscription"])
+
+    answer = client.stripe("POST", "/v1/refunds", data={"charge": paid["charge"], "amount": amount})
+
+    assert (answer.status_code == 200) is taken

@@ -7,7 +7,7 @@ from django.db import models
 from django.http import Http404, HttpRequest
 
 from meshline.console.page import Page
-from meshline.console.pages import action, contract, customer, event, item, row, small
+from meshline.console.pages import action, contract, customer, event, gate, item, row, small
 
 BUILDERS: dict[str, Callable[[HttpRequest, Any], Page]] = {
     "gates.reviewitem": item.build,
@@ -21,7 +21,7 @@ BUILDERS: dict[str, Callable[[HttpRequest, Any], Page]] = {
     "sync.providerstate": small.provider_state,
     "sync.jobrun": small.job_run,
     "gates.automation": small.automation,
-    "gates.gateversion": small.gate,
+    "gates.gateversion": gate.build,
 }
 
 __all__ = ["BUILDERS", "build", "event"]

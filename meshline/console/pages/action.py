@@ -1,18 +1,24 @@
 """The page of an action: what it changes, why it may, what was sent and what came back."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from gates import review
+from gates.models import GateVersion
 from ledger import cells
 from ledger.models import Action, LedgerRow
 from ledger.readonly import page_of
 from ledger.words import event_words, kind_words
-from meshline.console import facts, parts
+from meshline.console import facts, judgement, parts
 from meshline.console.page import Block, Page, present
+from sync import actions
 from sync.models import Attempt
+
+ROLL_BACK = review.PERMISSIONS["rollback"]
 
 EXPLAINED = {
     "held": "Waits for time. Nothing was sent; it is judged again on fresh facts when the time comes.",
@@ -39,8 +45,8 @@ def build(request: HttpRequest, record: Action) -> Page:
     attempts = list(Attempt.objects.filter(action=action.pk).order_by("id")[: parts.MOST])
     may_review = request.user.has_perm("gates.view_reviewitem")
     main = [
-        parts.preview(action, "What it changes"),
-        parts.answers(action),
+        parts.preview(action, "What it changes", request),
+        judgement.block(action, _gates(action)),
         parts.items(action.review_items.select_related("action").order_by("-id")[:5]) if may_review else None,
         parts.attempts(attempts, parts.list_of("sync_attempt", action=action.pk)),
         parts.ledger_rows(rows, parts.list_of("ledger_ledgerrow", action=action.pk), "No ledger rows yet."),
@@ -54,7 +60,34 @@ def build(request: HttpRequest, record: Action) -> Page:
         side=[_confirmation(action), _judged(action), _inside(action)],
         back=(reverse("admin:ledger_action_changelist"), "Actions"),
         correlation=str(action.correlation_id),
+        template="console/action.html",
+        more={"action": action, "verb": _roll_back(request, action), "version": action.state_version},
     )
+
+
+def _gates(action: Action) -> judgement.GateOf:
+    """The gates that judged it, by name and version, in one query."""
+    names = [str(one.get("rule")) for one in action.answers if isinstance(one, Mapping)]
+    found = GateVersion.objects.filter(name__in=names).values("name", "version", "title", "rows")
+    known = {(one["name"], one["version"]): one for one in found}
+    return lambda name, version: known.get((name, version))
+
+
+def _roll_back(request: HttpRequest, action: Action) -> dict[str, Any]:
+    """The one thing that can be done to an action that is done: undo it. Off with the reason where it cannot be."""
+    kind = actions.get(action.kind) if action.kind in actions.ACTIONS else None
+    why_not = ""
+    if not request.user.has_perm(ROLL_BACK):
+        why_not = f"your account may not roll back; it needs the permission {ROLL_BACK}"
+    elif action.state != Action.State.APPLIED:
+        why_not = f"the action is {action.get_state_display().lower()}; only what is confirmed can be undone"
+    elif kind is None or not kind.inverse:
+        reason = kind.irreversible_because if kind else ""
+        why_not = f"it cannot be undone by another action{f': {reason}' if reason else ''}"
+    return {
+        "allowed": not why_not, "why_not": why_not, "runbook": kind.runbook if kind else "",
+        "inverse": kind_words(kind.inverse) if kind and kind.inverse else "",
+    }  # fmt: skip
 
 
 def _line(action: Action) -> list[tuple[str, Any]]:

@@ -2,102 +2,144 @@
 
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from gates import review
+from gates import limits, review
 from gates.cells import item_tag
-from gates.models import Approval, ReviewItem
+from gates.models import ReviewItem
 from ledger import cells
-from ledger.models import Action, ContextRecord, Event, ExternalId, LedgerRow
-from ledger.readonly import actor_names, page_of
-from ledger.words import decision_words, event_words, kind_words, verdict_words, why_words
-from meshline.console import facts, parts
+from ledger.models import Action, ContextRecord
+from ledger.readonly import page_of
+from ledger.words import event_words, kind_words, why_words
+from meshline.console import bar, claims, judgement, parts, runbook_pages, snapshot
 from meshline.console.page import Block, Page, present
-from sync.models import Attempt
+from meshline.console.pages import item_blocks
+from meshline.console.pages.item_story import Story
+from meshline.console.queue import walk
+from sync import refresh
 
-MOST = 40
+RELATED = (
+    "action__requested_by", "action__edited_by", "action__contract", "action__event", "customer__context", "event",
+    "owner", "resolved_by",
+)  # fmt: skip
 PREVIEWS = {
     "in_review": "What will happen if you approve",
     "unknown": "What was sent; nobody knows whether it happened",
     "failed": "What was sent and refused; a retry sends the same again",
     "parked": "What is held by the stop",
 }
-REASONS = (
-    "Checked with the customer",
-    "Agreed with billing",
-    "Customer paid meanwhile",
-    "Wrong customer or contract",
-    "Duplicate",
-)
-NEEDS_REASON = {"approve", "reject", "retry"}
-KEYS = {"approve": "a", "reject": "r", "retry": "t", "check": "u"}
-WHAT_RETRY_DOES = "Retry sends the same bytes under the same key, so a write that did happen is not repeated."
 
 
 def build(request: HttpRequest, record: ReviewItem) -> Page:
     """Read everything about one item in a fixed number of queries."""
-    related = (
-        "action__requested_by",
-        "action__contract",
-        "action__event",
-        "customer__context",
-        "event",
-        "owner",
-        "resolved_by",
-    )
-    item = ReviewItem.objects.select_related(*related).get(pk=record.pk)
-    action, story = item.action, Story.read(item)
-    approvals = list(Approval.objects.filter(action=action).select_related("by")) if action else []
-    main = [
-        parts.preview(action, PREVIEWS.get(action.state, "What it changes")) if action else _about_event(item),
-        parts.answers(action) if action else None,
-        Block(
-            "Timeline", template="console/timeline.html", data=story.entries(), empty="Nothing happened yet.", wide=True
-        ),
-        parts.ledger_rows(
-            story.rows,
-            parts.list_of("ledger_ledgerrow", correlation=item.correlation_id or ""),
-            "No ledger rows yet: nothing was sent.",
-            story.names,
-        ),
-        parts.attempts(story.attempts, parts.list_of("sync_attempt", action=action.pk)) if action else None,
-    ]
+    item = whole(record)
+    action, story = item.action, Story.read(item, request.user.pk or 0)
+    agreed = approvals(action, story)
+    more = {
+        "item": item, "action": action, "approvals": agreed, "here": story.here,
+        "here_sig": ",".join(story.here), **bar.context(request, item, story),
+    }  # fmt: skip
     return Page(
-        title=f"{item} {kind_words(item.kind)}",
-        sentence=cells.theirs(item.sentence, 500),
+        title=f"{item} {kind_words(item.kind)}{f', {cells.plain(item.customer, 80)}' if item.customer else ''}",
+        sentence=_sentence(item, story),
         tag=item_tag(item),
         line=_line(item),
-        doors=[parts.door(one) for one in _links(item)],
-        main=present(main),
-        side=_side(item, story),
-        back=(reverse("admin:gates_reviewitem_changelist"), "Review queue"),
+        doors=[parts.door(one) for one in sorted(story.links, key=lambda one: (one.system, one.kind))],
+        main=_main(request, item, story, agreed),
+        side=_side(request, item, story),
+        back=(_queue(request), "Review queue"),
         correlation=str(item.correlation_id or ""),
+        live=bar.live_url(item),
         template="console/item.html",
-        more={"item": item, "action": action, "approvals": _approvals(action, approvals), **decision(request, item)},
+        more=more,
     )
 
 
-def decision(request: HttpRequest, item: ReviewItem) -> dict[str, Any]:
-    """The bar at the bottom: buttons with what forbids them, and the versions the page was drawn with."""
-    verbs = review.verbs(item, request.user)  # type: ignore[arg-type]
-    buttons = [{"verb": one, "key": KEYS.get(one.name, ""), "needs_reason": one.name in NEEDS_REASON} for one in verbs]
-    resolved = item.state == ReviewItem.State.RESOLVED
-    mine = item.owner_id == request.user.pk and item.state == ReviewItem.State.CLAIMED
-    return {
-        "buttons": [] if resolved else buttons,
-        "off": [] if resolved else [one for one in verbs if not one.allowed],
-        "version": item.action.state_version if item.action else item.state_version,
-        "preview_hash": item.action.preview_hash if item.action else "",
-        "may_claim": request.user.has_perm("gates.claim_item") and not resolved,
-        "mine": mine,
-        "reasons": REASONS,
-        "retry_text": WHAT_RETRY_DOES,
-        "resolved": resolved,
-    }
+def whole(record: ReviewItem) -> ReviewItem:
+    """The item with everything its page looks at. One that was read without its customer is read again as it is now."""
+    is_whole = all(getattr(ReviewItem, name).is_cached(record) for name in ("action", "customer", "owner"))
+    item = record if is_whole else ReviewItem.objects.select_related(*RELATED).get(pk=record.pk)
+    if item.action is not None and item.action.customer_id == item.customer_id:
+        item.action.customer = item.customer
+    return item
+
+
+def address(item: ReviewItem) -> str:
+    """The page's own address."""
+    return reverse("admin:gates_reviewitem_change", args=[item.pk])
+
+
+def _queue(request: HttpRequest) -> str:
+    """Back to the view somebody came from."""
+    return walk.back_url(request)
+
+
+def _main(request: HttpRequest, item: ReviewItem, story: Story, agreed: str) -> list[Block]:
+    """What is decided on, what judged it, what happened, what people said, and what is kept of it."""
+    action = item.action
+    note = item_blocks.handoff_note(item, story, agreed, request.build_absolute_uri(address(item)))
+    shown = parts.preview(action, PREVIEWS.get(action.state, "What it changes"), request) if action else None
+    return present(
+        [
+            shown or _about_event(item),
+            judgement.block(action, story.gate) if action else None,
+            item_blocks.timeline(request, item, story),
+            parts.ledger_rows(
+                story.rows, parts.list_of("ledger_ledgerrow", correlation=item.correlation_id or ""),
+                "No ledger rows yet: nothing was sent.", story.names,
+            ),
+            parts.attempts(story.attempts, parts.list_of("sync_attempt", action=action.pk)) if action else None,
+            item_blocks.comments(item, story),
+            item_blocks.evidence(item, story),
+            Block("Handoff note", template="console/handoff.html", data=note, wide=True, anchor="handoff"),
+        ]
+    )  # fmt: skip
+
+
+def _side(request: HttpRequest, item: ReviewItem, story: Story) -> list[Block]:
+    """What is known of the customer, the clock, what people do about such a thing, and what else waits."""
+    customer, contract = item.customer, item.action.contract if item.action else None
+    known = None
+    if customer is not None:
+        context: ContextRecord | None = getattr(customer, "context", None)
+        may_refresh = request.user.has_perm(refresh.PERMISSION)
+        refunds = refunded(item, story)
+        known = snapshot.block(customer, contract, context, refunds, may_refresh=may_refresh)
+    return present(
+        [
+            known,
+            item_blocks.clock_block(item),
+            runbook_pages.block(item, request),
+            item_blocks.related(story) if customer is not None else None,
+        ]
+    )
+
+
+def _sentence(item: ReviewItem, story: Story) -> SafeString:
+    """What will happen, to whom, how much, why a person is asked; and whether a claim in it is true."""
+    action = item.action
+    mark = claims.mark(item.sentence, item.kind, story.confirmed_kinds) if action is None else ""
+    if action is None:
+        return format_html("{} {}", cells.theirs(item.sentence, 500), mark)
+    asked = (
+        format_html("{} asks", cells.theirs(action.requested_by.get_username(), 40))
+        if action.requested_by
+        else format_html("The automation {} asks", cells.plain(action.automation or "of Meshline", 60))
+    )
+    edited = (
+        format_html(", edited by {}", cells.theirs(action.edited_by.get_username(), 40)) if action.edited_by else ""
+    )
+    why = judgement.headline(action)
+    because = format_html(" A person is asked because {}.", why) if why else ""
+    amount = (
+        format_html(" <b>{}</b>", cells.amount(action.amount_minor, action.currency)) if action.amount_minor else ""
+    )
+    return format_html(
+        '{}{} <span class="asked">{}{}.{}</span>', cells.theirs(item.sentence, 500), amount, asked, edited, because
+    )
 
 
 def _line(item: ReviewItem) -> list[tuple[str, Any]]:
@@ -108,11 +150,13 @@ def _line(item: ReviewItem) -> list[tuple[str, Any]]:
         if item.owner
         else format_html("{}, nobody yet", cells.plain(item.owner_group, 40))
     )
-    line = [("Due", cells.due(item.due_at, over=resolved)), ("Owner", owner)]
+    line: list[tuple[str, Any]] = [("Due", cells.due(item.due_at, over=resolved)), ("Owner", owner)]
     if item.state == ReviewItem.State.CLAIMED and item.claimed_until:
         line.append(("Claimed until", cells.moment(item.claimed_until)))
     if item.amount_minor is not None:
         line.append(("Amount", cells.amount(item.amount_minor, item.currency)))
+    if item.confidence is not None:
+        line.append(("Confidence", f"{item.confidence:.0%}"))
     line.append(("Why here", format_html("{}", cells.plain(item.reason or why_words(item.why), 300))))
     if resolved:
         who = item.resolved_by.get_username() if item.resolved_by else "Meshline"
@@ -120,26 +164,32 @@ def _line(item: ReviewItem) -> list[tuple[str, Any]]:
     return line
 
 
-def _approvals(action: Action | None, given: list[Approval]) -> SafeString | str:
-    """How many people agreed so far, where more than one has to."""
-    if action is None or (not given and review.needed(action) == 1):
+def approvals(action: Action | None, story: Story) -> str:
+    """How many people agreed so far, and who, where more than one has to or somebody did: `1 of 2 approvals: ...`."""
+    given = [one for one in story.approvals if one["voided_at"] is None] if action else []
+    wanted = review.needed(action) if action is not None else 0
+    if action is None or (not given and wanted == 1):
         return ""
-    names = ", ".join(
-        f"{one.by.get_username()} {one.given_at:%H:%M} UTC ({cells.plain(one.reason, 80)})"
-        for one in given
-        if not one.voided_at
-    )
-    count = sum(1 for one in given if not one.voided_at)
-    return format_html("{} of {} approvals{}", count, review.needed(action), f": {names}" if names else "")
+    names = ", ".join(f"{one['name']} {one['given_at']:%H:%M} UTC ({cells.plain(one['reason'], 80)})" for one in given)
+    voided = sum(1 for one in story.approvals if one["voided_at"] is not None)
+    void = f"; {voided} earlier ended because what was shown changed" if voided else ""
+    return f"{len(given)} of {wanted} approvals{f': {names}' if names else ''}{void}"
 
 
-def _links(item: ReviewItem) -> list[ExternalId]:
-    if item.customer_id is None:
-        return []
-    contract = item.action.contract_id if item.action else None
-    return list(
-        ExternalId.objects.filter(customer=item.customer_id).filter(Q(contract=None) | Q(contract=contract))[:12]
-    )
+def refunded(item: ReviewItem, story: Story) -> Any:
+    """What the customer was given in 30 days, pending included, against the limit; this item's amount beside it."""
+    action, customer = item.action, item.customer
+    currency = (action.currency if action else "") or (customer.currency if customer else "")
+    if customer is None or not currency:
+        return cells.dash()
+    spent = limits.spent_minor(customer.pk, currency, but=action.pk if action else None)
+    limit = judgement.limit_of(currency, story.raw["gates"])
+    shown = cells.amount(spent, currency)
+    of = format_html(" of {}", cells.amount(limit, currency)) if limit is not None else ""
+    own = action.amount_minor if action and action.amount_minor else 0
+    over = limit is not None and spent + own > limit
+    this = format_html(", with this one {}", cells.amount(spent + own, currency)) if own else ""
+    return format_html('<b class="is-bad">{}{}{}</b>' if over else "{}{}{}", shown, of, this)
 
 
 def _about_event(item: ReviewItem) -> Block:
@@ -151,86 +201,3 @@ def _about_event(item: ReviewItem) -> Block:
         "Replay, on the event's page, judges it again.",
         wide=True,
     )
-
-
-def _side(item: ReviewItem, story: "Story") -> list[Block]:
-    """What is known of the customer, and what people said."""
-    blocks: list[Block] = []
-    customer, contract = item.customer, item.action.contract if item.action else None
-    if customer is not None:
-        pairs = [("Customer", page_of(customer, cells.theirs(customer))), ("Tier", customer.get_tier_display())]
-        pairs.append(("Monthly revenue", cells.amount(customer.mrr_minor, customer.currency)))
-        if contract is not None:
-            pairs += [
-                ("Contract", page_of(contract, cells.code(contract.external_id, keep=12))),
-                ("State", cells.tag(contract.state, contract.get_state_display())),
-                ("Plan", cells.theirs(contract.plan) if contract.plan else cells.dash()),
-            ]
-        blocks.append(Block("Customer", pairs=pairs))
-        blocks += facts.context_blocks(
-            ContextRecord.objects.filter(customer=customer).first()
-            if not hasattr(customer, "context")
-            else customer.context
-        )
-    blocks.append(Block("Comments", template="console/comments.html", data=story.comments or [None], anchor="comments"))
-    return blocks
-
-
-class Story:
-    """Everything that happened around one item, read once."""
-
-    def __init__(
-        self, events: list[Event], rows: list[LedgerRow], attempts: list[Attempt], comments: list[Any]
-    ) -> None:
-        self.events, self.rows, self.attempts, self.comments = events, rows, attempts, comments
-        self.names = actor_names(row.actor for row in rows)
-
-    @classmethod
-    def read(cls, item: ReviewItem) -> "Story":
-        """By correlation id, the thread through all of it."""
-        thread = item.correlation_id
-        events = list(Event.objects.filter(correlation_id=thread).order_by("id")[:MOST]) if thread else []
-        if not events and item.event:
-            events = [item.event]
-        wanted = Q(correlation_id=thread) if thread else Q(pk__in=[])
-        rows = list(
-            LedgerRow.objects.filter(wanted | Q(action_id=item.action_id) if item.action_id else wanted).order_by("id")[
-                :MOST
-            ]
-        )
-        attempts = list(Attempt.objects.filter(action=item.action_id).order_by("id")[:MOST]) if item.action_id else []
-        return cls(events, rows, attempts, list(item.comments.select_related("author")[:MOST]))
-
-    def entries(self) -> list[tuple[Any, str, str, Any, Any]]:
-        """Events, decisions and attempts in the order they happened: (time, tone, title, detail, link)."""
-        told: list[tuple[Any, str, str, Any, Any]] = []
-        for event in self.events:
-            detail = cells.theirs(verdict_words(event.verdict) if event.verdict else event.get_state_display(), 160)
-            title = f"{cells.system(event.source)}: {event_words(event.kind).lower()}"
-            told.append((event.received_at, "event", title, detail, page_of(event, "event")))
-        for row in self.rows:
-            who = self.names.get(row.actor, row.actor)
-            reason = next(
-                (str(one.get("reason")) for one in row.reasons if isinstance(one, dict) and one.get("reason")), ""
-            )
-            detail = format_html(
-                "{} {}",
-                cells.theirs(reason, 160),
-                format_html('<span class="quiet">by {}</span>', cells.plain(who, 40)),
-            )
-            title = f"{row.subject_kind.capitalize()}: {decision_words(row.decision).lower()}"
-            tone = cells.TONES.get(row.post_state, "grey")
-            told.append(
-                (
-                    row.recorded_at,
-                    tone,
-                    title + ("" if row.outcome != "refused" else " (refused)"),
-                    detail,
-                    page_of(row, f"row #{row.pk}"),
-                )
-            )
-        for one in self.attempts:
-            title = f"{cells.system(one.provider)} was {'written to' if one.is_write else 'asked'}"
-            detail = format_html("{} in {} ms", one.status or f"no answer ({one.error})", one.ms)
-            told.append((one.began_at, "wire", title, detail, page_of(one, "attempt")))
-        return sorted(told, key=lambda entry: entry[0])

@@ -4,8 +4,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from gates.cells import row_words, rule_titles
-from gates.models import Automation, GateVersion
+from gates.cells import rule_titles
+from gates.models import Automation
 from ledger import cells
 from ledger.readonly import page_of
 from ledger.words import from_identifier, kind_words
@@ -194,41 +194,4 @@ def automation(request: HttpRequest, one: Automation) -> Page:
         ],
         side=[history(one, ("state", "version", "owner_group"))],
         back=(_list("gates_automation"), "Automations"),
-    )
-
-
-def gate(request: HttpRequest, record: GateVersion) -> Page:
-    """One version of a gate, in a sentence."""
-    one = GateVersion.objects.select_related("written_by", "approved_by").get(pk=record.pk)
-    kinds = ", ".join(kind_words(kind) for kind in one.applies_to) or "every action"
-    when = " and ".join(row_words(row) for row in one.rows) or "always"
-    return Page(
-        title=str(one),
-        sentence=f"{one.get_result_display()} for {kinds}, when {when}.",
-        tag=cells.tag(one.result, one.get_result_display()),
-        line=[
-            ("Says", cells.theirs(one.message, 300)),
-            ("In force since", cells.moment(one.valid_from)),
-            ("Retired", cells.moment(one.retired_at)),
-        ],
-        main=[
-            Block(
-                "All of these must hold",
-                columns=("Condition",),
-                rows=[(row_words(row),) for row in one.rows],
-                empty="No condition: it always answers.",
-                wide=True,
-            )
-        ],
-        side=[
-            Block(
-                "Details",
-                pairs=[
-                    ("Written by", one.written_by or "shipped with Meshline"),
-                    ("Approved by", one.approved_by or cells.dash()),
-                    ("Name", cells.code(one.name)),
-                ],
-            )
-        ],
-        back=(_list("gates_gateversion"), "Gates"),
     )

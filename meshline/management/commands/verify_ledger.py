@@ -7,13 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gates import shell
-from gates.models import Automation, ReviewItem, StopSwitch
 from ledger import verify
-from ledger.states import Stateful
-from ledger.verify import Subject
-
-SUBJECTS = {**verify.RECORDS, "stop": Subject(StopSwitch, "scope"), "rollout": Subject(Automation, "name")}
-UNCHAINED: dict[str, type[Stateful]] = {**verify.UNCHAINED, "item": ReviewItem}
+from meshline.subjects import SUBJECTS, UNCHAINED
 
 
 class Command(BaseCommand):

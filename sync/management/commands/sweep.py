@@ -12,6 +12,8 @@ WORDS = {
     "freed_actions": "actions whose worker had died",
     "due": "held actions whose time has come",
     "released": "actions released after a stop",
+    "woken": "review items whose wait is over",
+    "bumped": "steps of the SLA, to the next owner",
 }
 
 

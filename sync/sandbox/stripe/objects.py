@@ -10,6 +10,10 @@ from sync.sandbox.wire import Json
 if TYPE_CHECKING:
     from sync.sandbox.stripe.simulator import Call, Stripe
 
+# The smallest steps an amount can be paid out in, where it is not one minor unit.
+STEPS = {**dict.fromkeys(("bhd", "jod", "kwd", "omr", "tnd"), 10), "isk": 100, "ugx": 100}
+REFUND_STATUSES = ("pending", "requires_action", "succeeded", "failed", "canceled")
+
 
 @dataclass(slots=True)
 class Listing:
@@ -105,7 +109,7 @@ def give_back(stripe: "Stripe", paid: Json, amount: int | None, given: Json, now
     if left <= 0:
         text = f"Charge {paid['id']} has already been refunded."
         raise ApiError(400, text, code="charge_already_refunded")
-    if paid["disputed"]:
+    if any(_takes_back(one) for one in stripe.account.disputes.where("charge", paid["id"])):
         text = f"Charge {paid['id']} has been charged back; cannot issue a refund."
         raise ApiError(400, text, code="charge_disputed")
     wanted = left if amount is None else amount
@@ -115,9 +119,28 @@ def give_back(stripe: "Stripe", paid: Json, amount: int | None, given: Json, now
     if wanted > left:
         text = f"Refund amount ({wanted}) is greater than unrefunded amount on charge ({left})"
         raise ApiError(400, text, code="amount_too_large", param="amount")
+    if wanted % STEPS.get(paid["currency"], 1):
+        text = f"Invalid amount: {wanted} cannot be paid out in {paid['currency']}"
+        raise ApiError(400, text, code="parameter_invalid_integer", param="amount", executed=False)
     paid["amount_refunded"] += wanted
     paid["refunded"] = paid["amount_refunded"] == paid["amount_captured"]
-    return stripe.account.refunds.add(build.refund(stripe.ids, now, paid, wanted, given))
+    refund = stripe.account.refunds.add(build.refund(stripe.ids, now, paid, wanted, given))
+    begin_as(stripe, refund, stripe.account.customers.get(paid["customer"]).get("_refunds_as", "succeeded"))
+    return refund
+
+
+def _takes_back(dispute: Json) -> bool:
+    """A chargeback that the bank did not give up; an inquiry leaves its charge refundable."""
+    return not dispute["is_charge_refundable"] and dispute["status"] not in ("won", "warning_closed", "prevented")
+
+
+def begin_as(stripe: "Stripe", refund: Json, status: str) -> None:
+    """A refund is not always done at once: banks take days, refuse it, or want something of the customer."""
+    refund["status"] = status
+    if status == "failed":
+        take_back(stripe, refund, "failed")
+    elif status in ("pending", "requires_action"):
+        refund["pending_reason"] = "processing" if status == "pending" else None
 
 
 def take_back(stripe: "Stripe", refund: Json, status: str) -> None:
@@ -125,4 +148,6 @@ def take_back(stripe: "Stripe", refund: Json, status: str) -> None:
     paid = stripe.account.charges.get(refund["charge"])
     paid["amount_refunded"] -= refund["amount"]
     paid["refunded"] = False
-    refund["status"] = status
+    refund.update(status=status, pending_reason=None)
+    if status == "failed":
+        refund["failure_reason"] = "expired_or_canceled_card"

@@ -207,6 +207,35 @@ def fail_refund(stripe: "Stripe", params: Json) -> Json:
     return {"refund": row["id"], "events": [stripe.emit("refund.failed", row), stripe.emit("refund.updated", row)]}
 
 
+def set_refunds(stripe: "Stripe", params: Json) -> Json:
+    """In which `status` refunds of `customer` begin from now on."""
+    row = _get(stripe.account.customers, params, "customer")
+    row["_refunds_as"] = _refund_status(params)
+    return {"customer": row["id"], "status": row["_refunds_as"]}
+
+
+def _refund_status(params: Json) -> str:
+    status = str(need(params, "status"))
+    if status not in objects.REFUND_STATUSES:
+        raise PlayError(f"status is one of {', '.join(objects.REFUND_STATUSES)}")
+    return status
+
+
+def finish_refund(stripe: "Stripe", params: Json) -> Json:
+    """The bank ends a `refund` that was pending or waited for the customer: `status`."""
+    row = _get(stripe.account.refunds, params, "refund")
+    status = _refund_status(params)
+    if row["status"] not in ("pending", "requires_action"):
+        raise PlayError(f"refund {row['id']} is {row['status']}")
+    if status in ("failed", "canceled"):
+        objects.take_back(stripe, row, status)
+    else:
+        objects.begin_as(stripe, row, status)
+        row["pending_reason"] = row["pending_reason"] if status == "pending" else None
+    events = [stripe.emit("refund.failed", row)] if status == "failed" else []
+    return {"refund": row["id"], "events": [*events, stripe.emit("refund.updated", row)]}
+
+
 def send_event(stripe: "Stripe", params: Json) -> Json:
     """Any event: `type`, `object` (an id that exists, or a whole one, sent as it is); `created`, `api_version`."""
     given: Any = need(params, "object")
@@ -260,6 +289,8 @@ PLAYS: Mapping[str, Callable[["Stripe", Json], Json]] = {
     "warn_fraud": warn_fraud,
     "refund_charge": refund_charge,
     "fail_refund": fail_refund,
+    "set_refunds": set_refunds,
+    "finish_refund": finish_refund,
     "send_event": send_event,
     "redeliver": redeliver,
     "set_version": set_version,

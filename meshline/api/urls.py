@@ -1,0 +1,38 @@
+"""Addresses of the API, its document and its pages."""
+
+from django.contrib.admin.views.decorators import staff_member_required
+from django.urls import URLPattern, path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView
+
+from meshline.api import actions, customers, decisions, docs, items, records, stopping
+
+V1 = "v1/"
+VERSION_1: list[URLPattern] = [
+    path("customers/", customers.CustomerList.as_view()),
+    path("customers/<slug:external_id>/context/", customers.CustomerContext.as_view()),
+    path("customers/<slug:external_id>/timeline/", customers.CustomerTimeline.as_view()),
+    path("customers/<slug:external_id>/refresh/", customers.CustomerRefresh.as_view()),
+    path("events/", records.EventList.as_view()),
+    path("events/<int:event_id>/", records.EventPage.as_view()),
+    path("events/<int:event_id>/replay/", records.EventReplay.as_view()),
+    path("actions/", actions.ActionList.as_view()),
+    path("actions/preview/", actions.ActionPreview.as_view()),
+    path("actions/<uuid:action_id>/", actions.ActionPage.as_view()),
+    path("actions/<uuid:action_id>/rollback/", actions.ActionRollback.as_view()),
+    *(path(f"actions/<uuid:action_id>/{name}/", view.as_view()) for name, view in decisions.VERBS.items()),
+    path("review-items/", items.ItemList.as_view()),
+    path("review-items/next/", items.ItemNext.as_view()),
+    path("review-items/<int:item_id>/", items.ItemPage.as_view()),
+    *(path(f"review-items/<int:item_id>/{name}/", view.as_view()) for name, view in items.VERBS.items()),
+    path("ledger/", records.LedgerList.as_view()),
+    path("stop/", stopping.Stop.as_view()),
+    path("stop/resume/", stopping.Resume.as_view()),
+    path("gates/", records.GateList.as_view()),
+    path("runbooks/", records.RunbookList.as_view()),
+]
+urlpatterns = [
+    *(path(f"{V1}{one.pattern}", one.callback) for one in VERSION_1),
+    path("schema/", SpectacularJSONAPIView.as_view(), name="api_schema"),
+    path("docs/", staff_member_required(docs.Docs.as_view(), login_url="admin:login"), name="api_docs"),
+    re_path(r"^.*\Z", docs.Nothing.as_view(), name="api_nothing"),
+]

@@ -1,0 +1,1 @@
+"""The review queue: views and filters in the address, failure groups, saved views, Next item and bulk verbs."""

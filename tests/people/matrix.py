@@ -1,0 +1,259 @@
+"""Who may do what: every address and method of the pages and of the API, for each group. Read it as a contract.
+
+A line is METHOD, address, marks. `{name}` in an address is a record of `tests.people.matrix_world`. The marks are, in
+this order:
+
+    Su Support             Re Billing Resolver   Ma Support Manager   En Automation Engineer   Le Revenue Ops Lead
+    Pr Product Ops         Au Auditor            no in no group       su superuser             in switched off
+
+`y` may: never 401, 403 or 404. `-` may not: 401, 403 or 404 (or the sign-in page), and nothing is changed.
+"""
+
+from typing import NamedTuple
+
+WHO = (
+    "Support", "Billing Resolver", "Support Manager", "Automation Engineer", "Revenue Ops Lead", "Product Ops",
+    "Auditor", "nobody", "superuser", "inactive",
+)  # fmt: skip
+
+# Records that are looked at and never edited: the list, and the page of one. `records()` says which addresses follow.
+RECORDS = """
+                        Su Re Ma En Le Pr Au no su in
+    gates/reviewitem    y  y  y  y  y  y  y  -  y  -
+    gates/automation    y  y  y  y  y  y  y  -  y  -
+    gates/gateversion   y  y  y  y  y  y  y  -  y  -
+    ledger/customer     y  y  y  y  y  y  y  -  y  -
+    ledger/contract     y  y  y  y  y  y  y  -  y  -
+    ledger/event        y  y  y  y  y  y  y  -  y  -
+    ledger/action       y  y  y  y  y  y  y  -  y  -
+    ledger/ledgerrow    y  y  y  y  y  y  y  -  y  -
+    sync/attempt        y  y  y  y  y  y  y  -  y  -
+    sync/providerstate  y  y  y  y  y  y  y  -  y  -
+    sync/refusal        -  y  y  y  y  -  y  -  y  -
+    sync/jobrun         -  y  y  y  y  -  y  -  y  -
+"""
+
+PAGES = """
+                                                    Su Re Ma En Le Pr Au no su in
+    # --- everybody who may sign in
+    GET  admin/                                     y  y  y  y  y  y  y  y  y  -
+    GET  admin/find/                                y  y  y  y  y  y  y  y  y  -
+    GET  admin/keys/                                y  y  y  y  y  y  y  y  y  -
+    GET  admin/account/settings/                    y  y  y  y  y  y  y  y  y  -
+    GET  admin/account/settings/save/               y  y  y  y  y  y  y  y  y  -
+    POST admin/account/settings/save/               y  y  y  y  y  y  y  y  y  -
+    POST admin/account/settings/away/               y  y  y  y  y  y  y  y  y  -
+    POST admin/account/settings/back/               -  -  -  -  -  -  -  -  -  -
+    GET  admin/account/confirm/                     y  y  y  y  y  y  y  y  y  -
+    POST admin/account/confirm/                     y  y  y  y  y  y  y  y  y  -
+    GET  admin/password_change/                     y  y  y  y  y  y  y  y  y  -
+    POST admin/password_change/                     y  y  y  y  y  y  y  y  y  -
+    GET  admin/password_change/done/                y  y  y  y  y  y  y  y  y  -
+    GET  admin/jsi18n/                              y  y  y  y  y  y  y  y  y  -
+    GET  admin/login/                               y  y  y  y  y  y  y  y  y  y
+    GET  admin/autocomplete/                        -  -  -  -  -  -  -  -  -  -
+    GET  admin/r/1/1/                               -  -  -  -  -  -  -  -  -  -
+    GET  admin/nothing/                             -  -  -  -  -  -  -  -  -  -
+
+    # --- the review queue
+    GET  admin/queue/live/                          y  y  y  y  y  y  y  -  y  -
+    GET  admin/queue/next/                          y  y  y  y  y  y  y  -  y  -
+    POST admin/queue/next/                          y  y  y  y  y  y  -  -  y  -
+    POST admin/queue/columns/                       y  y  y  y  y  y  y  -  y  -
+    POST admin/queue/views/                         y  y  y  y  y  y  y  -  y  -
+    POST admin/queue/views/{view}/delete/           -  -  -  -  -  -  -  -  -  -
+    GET  admin/queue/runbook/{in_review}/           y  y  y  y  y  y  y  -  y  -
+    GET  admin/queue/bulk/approve/                  y  y  y  y  y  y  y  -  y  -
+    POST admin/queue/bulk/claim/                    y  y  y  y  y  y  y  -  y  -
+    POST admin/queue/bulk/approve/                  y  y  y  y  y  y  y  -  y  -
+
+    # --- one item
+    GET  admin/review/{in_review}/live/             y  y  y  y  y  y  y  -  y  -
+    POST admin/review/{in_review}/touch/            y  y  y  y  y  y  y  -  y  -
+    GET  admin/review/{in_review}/approve/          y  y  y  y  y  y  y  -  y  -
+    GET  admin/review/{in_review}/edit/             y  y  y  y  y  y  y  -  y  -
+    POST admin/review/{in_review}/claim/            y  y  y  y  y  y  -  -  y  -
+    POST admin/review/{in_review}/release/          y  y  y  y  y  y  -  -  y  -
+    POST admin/review/{in_review}/comment/          y  y  y  y  y  y  -  -  y  -
+    POST admin/review/{in_review}/snooze/           y  y  y  y  y  y  -  -  y  -
+    POST admin/review/{snoozed}/wake/               y  y  y  y  y  y  -  -  y  -
+    POST admin/review/{in_review}/escalate/         y  y  y  y  y  y  -  -  y  -
+    POST admin/review/{in_review}/assign/           -  -  y  -  -  -  -  -  y  -
+    POST admin/review/{in_review}/approve/          -  y  y  -  y  -  -  -  y  -
+    POST admin/review/{two}/approve/                -  y  y  -  y  -  -  -  y  -
+    POST admin/review/{in_review}/reject/           -  y  y  -  -  -  -  -  y  -
+    POST admin/review/{failed}/reject/              -  y  y  -  -  -  -  -  y  -
+    POST admin/review/{failed}/retry/               -  y  y  y  -  -  -  -  y  -
+    POST admin/review/{unknown}/check/              -  y  y  y  -  -  -  -  y  -
+    POST admin/review/{in_review}/edit/             -  y  y  -  -  -  -  -  y  -
+    POST admin/review/{applied}/rollback/           -  y  y  -  -  -  -  -  y  -
+    POST admin/review/{approved}/undo/              -  y  y  -  y  -  -  -  y  -
+    GET  admin/actions/{action}/rollback/           y  y  y  y  y  y  y  -  y  -
+    POST admin/actions/{action}/rollback/           -  y  y  -  -  -  -  -  y  -
+    GET  admin/contracts/{contract}/ask/            y  y  y  -  -  -  -  -  y  -
+    POST admin/contracts/{contract}/ask/            y  y  y  -  -  -  -  -  y  -
+    GET  admin/customers/{customer}/refresh/        y  y  y  y  y  y  y  -  y  -
+    POST admin/customers/{customer}/refresh/        y  y  y  y  y  y  -  -  y  -
+    GET  admin/events/{event}/replay/               y  y  y  y  y  y  y  -  y  -
+    POST admin/events/{event}/replay/               -  y  y  y  -  -  -  -  y  -
+    GET  admin/events/{event}/bodies/{body}/        -  y  y  y  y  -  y  -  y  -
+
+    # --- runbooks, routing
+    GET  admin/runbooks/                            y  y  y  y  y  y  y  -  y  -
+    GET  admin/runbooks/new/                        -  -  y  -  -  y  -  -  y  -
+    POST admin/runbooks/new/                        -  -  y  -  -  y  -  -  y  -
+    GET  admin/runbooks/{runbook}/                  y  y  y  y  y  y  y  -  y  -
+    POST admin/runbooks/{runbook}/edit/             -  -  y  -  -  y  -  -  y  -
+    POST admin/runbooks/{runbook}/test/             -  -  y  -  -  y  -  -  y  -
+    POST admin/review/{failed}/runbook/{runbook_id}/0/tick/    y  y  y  y  y  y  -  -  y  -
+    POST admin/review/{failed}/runbook/{runbook_id}/0/untick/  y  y  y  y  y  y  -  -  y  -
+    GET  admin/routing/                             y  y  y  y  y  y  y  -  y  -
+    POST admin/routing/absences/add/                y  y  y  y  y  y  y  -  y  -
+    GET  admin/routing/rules/add/                   -  -  y  -  -  -  -  -  y  -
+    POST admin/routing/rules/add/                   -  -  y  -  -  -  -  -  y  -
+    GET  admin/routing/rules/{rule}/                -  -  y  -  -  -  -  -  y  -
+    POST admin/routing/rules/{rule}/                -  -  y  -  -  -  -  -  y  -
+    POST admin/routing/rules/{rule}/up/             -  -  y  -  -  -  -  -  y  -
+    POST admin/routing/rules/{rule}/end/            -  -  y  -  -  -  -  -  y  -
+    POST admin/routing/absences/{absence}/end/      -  -  y  -  -  -  -  -  y  -
+
+    # --- stop and resume
+    GET  admin/stop/                                y  y  y  y  y  y  y  y  y  -
+    GET  admin/stop/held/                           y  y  y  y  y  y  y  -  y  -
+    GET  admin/stop/engage/                         y  y  y  y  y  y  y  y  y  -
+    POST admin/stop/engage/                         y  y  y  y  y  y  y  -  y  -
+    POST admin/stop/resume/                         -  -  y  -  y  -  -  -  y  -
+    POST admin/stop/confirm/                        -  -  y  -  y  -  -  -  y  -
+    POST admin/stop/continue/                       -  -  y  -  y  -  -  -  y  -
+
+    # --- evidence
+    GET  admin/workers/                             -  y  y  y  y  -  y  -  y  -
+    GET  admin/ledger/chain/{thread}/               y  y  y  y  y  y  y  -  y  -
+    GET  admin/ledger/extract/                      y  y  y  y  y  y  y  -  y  -
+    GET  admin/ledger/verify/                       y  y  y  y  y  y  y  -  y  -
+    POST admin/ledger/verify/                       y  y  y  y  y  y  y  -  y  -
+    POST admin/ledger/export/                       -  -  y  -  y  -  y  -  y  -
+
+    # --- people and groups: set-up, by superusers
+    GET  admin/auth/                                y  y  y  y  y  y  y  y  y  -
+    GET  admin/auth/user/                           -  -  -  -  -  -  -  -  y  -
+    POST admin/auth/user/                           -  -  -  -  -  -  -  -  y  -
+    GET  admin/auth/user/add/                       -  -  -  -  -  -  -  -  y  -
+    POST admin/auth/user/add/                       -  -  -  -  -  -  -  -  y  -
+    GET  admin/auth/user/{user}/change/             -  -  -  -  -  -  -  -  y  -
+    POST admin/auth/user/{user}/change/             -  -  -  -  -  -  -  -  y  -
+    GET  admin/auth/user/{user}/history/            -  -  -  -  -  -  -  -  y  -
+    GET  admin/auth/user/{user}/delete/             -  -  -  -  -  -  -  -  y  -
+    POST admin/auth/user/{user}/delete/             -  -  -  -  -  -  -  -  y  -
+    GET  admin/auth/user/{user}/                    y  y  y  y  y  y  y  y  y  -
+    GET  admin/auth/user/{user}/password/           -  -  -  -  -  -  -  -  y  -
+    POST admin/auth/user/{user}/password/           -  -  -  -  -  -  -  -  y  -
+    GET  admin/auth/group/                          -  -  -  -  -  -  -  -  y  -
+    POST admin/auth/group/                          -  -  -  -  -  -  -  -  y  -
+    GET  admin/auth/group/add/                      -  -  -  -  -  -  -  -  y  -
+    POST admin/auth/group/add/                      -  -  -  -  -  -  -  -  y  -
+    GET  admin/auth/group/{group}/change/           -  -  -  -  -  -  -  -  y  -
+    POST admin/auth/group/{group}/change/           -  -  -  -  -  -  -  -  y  -
+    GET  admin/auth/group/{group}/history/          -  -  -  -  -  -  -  -  y  -
+    GET  admin/auth/group/{group}/delete/           -  -  -  -  -  -  -  -  y  -
+    POST admin/auth/group/{group}/delete/           -  -  -  -  -  -  -  -  y  -
+    GET  admin/auth/group/{group}/                  y  y  y  y  y  y  y  y  y  -
+    POST admin/logout/                              y  y  y  y  y  y  y  y  y  y
+
+    # --- probes and deliveries: no session; a delivery without a signature is refused whoever is signed in
+    GET  healthz                                    y  y  y  y  y  y  y  y  y  y
+    GET  readyz                                     y  y  y  y  y  y  y  y  y  y
+    POST webhooks/stripe/                           -  -  -  -  -  -  -  -  -  -
+    POST webhooks/stripe                            -  -  -  -  -  -  -  -  -  -
+"""
+
+API = """
+                                                    Su Re Ma En Le Pr Au no su in
+    GET  api/schema/                                y  y  y  y  y  y  y  y  y  -
+    GET  api/docs/                                  y  y  y  y  y  y  y  y  y  -
+    GET  api/nothing/                               -  -  -  -  -  -  -  -  -  -
+    GET  api/v1/customers/                          y  y  y  y  y  y  y  -  y  -
+    GET  api/v1/customers/{external_id}/context/    y  y  y  y  y  y  y  -  y  -
+    GET  api/v1/customers/{external_id}/timeline/   y  y  y  y  y  y  y  -  y  -
+    POST api/v1/customers/{external_id}/refresh/    y  y  y  y  y  y  -  -  y  -
+    GET  api/v1/events/                             y  y  y  y  y  y  y  -  y  -
+    GET  api/v1/events/{event}/                     y  y  y  y  y  y  y  -  y  -
+    POST api/v1/events/{event}/replay/              -  y  y  y  -  -  -  -  y  -
+    GET  api/v1/actions/                            y  y  y  y  y  y  y  -  y  -
+    POST api/v1/actions/                            y  y  y  -  -  -  -  -  y  -
+    POST api/v1/actions/preview/                    y  y  y  -  -  -  -  -  y  -
+    GET  api/v1/actions/{action}/                   y  y  y  y  y  y  y  -  y  -
+    POST api/v1/actions/{action}/rollback/          -  y  y  -  -  -  -  -  y  -
+    POST api/v1/actions/{in_review.action}/approve/ -  y  y  -  y  -  -  -  y  -
+    POST api/v1/actions/{in_review.action}/reject/  -  y  y  -  -  -  -  -  y  -
+    POST api/v1/actions/{failed.action}/retry/      -  y  y  y  -  -  -  -  y  -
+    POST api/v1/actions/{unknown.action}/check/     -  y  y  y  -  -  -  -  y  -
+    POST api/v1/actions/{in_review.action}/edit/    -  y  y  -  -  -  -  -  y  -
+    POST api/v1/actions/{approved.action}/undo/     -  y  y  -  y  -  -  -  y  -
+    GET  api/v1/review-items/                       y  y  y  y  y  y  y  -  y  -
+    POST api/v1/review-items/next/                  y  y  y  y  y  y  -  -  y  -
+    GET  api/v1/review-items/{in_review}/           y  y  y  y  y  y  y  -  y  -
+    POST api/v1/review-items/{in_review}/claim/     y  y  y  y  y  y  -  -  y  -
+    POST api/v1/review-items/{in_review}/release/   y  y  y  y  y  y  -  -  y  -
+    POST api/v1/review-items/{in_review}/comment/   y  y  y  y  y  y  -  -  y  -
+    POST api/v1/review-items/{in_review}/snooze/    y  y  y  y  y  y  -  -  y  -
+    POST api/v1/review-items/{snoozed}/wake/        y  y  y  y  y  y  -  -  y  -
+    POST api/v1/review-items/{in_review}/escalate/  y  y  y  y  y  y  -  -  y  -
+    POST api/v1/review-items/{in_review}/assign/    -  -  y  -  -  -  -  -  y  -
+    POST api/v1/review-items/{in_review}/approve/   -  y  y  -  y  -  -  -  y  -
+    POST api/v1/review-items/{two}/approve/         -  y  y  -  y  -  -  -  y  -
+    POST api/v1/review-items/{in_review}/reject/    -  y  y  -  -  -  -  -  y  -
+    POST api/v1/review-items/{failed}/retry/        -  y  y  y  -  -  -  -  y  -
+    POST api/v1/review-items/{unknown}/check/       -  y  y  y  -  -  -  -  y  -
+    POST api/v1/review-items/{in_review}/edit/      -  y  y  -  -  -  -  -  y  -
+    POST api/v1/review-items/{approved}/undo/       -  y  y  -  y  -  -  -  y  -
+    GET  api/v1/ledger/                             y  y  y  y  y  y  y  -  y  -
+    GET  api/v1/stop/                               y  y  y  y  y  y  y  -  y  -
+    POST api/v1/stop/                               y  y  y  y  y  y  y  -  y  -
+    POST api/v1/stop/resume/                        -  -  y  -  y  -  -  -  y  -
+    GET  api/v1/gates/                              y  y  y  y  y  y  y  -  y  -
+    GET  api/v1/runbooks/                           y  y  y  y  y  y  y  -  y  -
+"""
+NOBODY = "-" * len(WHO)
+SIGNED_IN = "yyyyyyyyy-"
+
+
+class Line(NamedTuple):
+    """One operation and who may do it."""
+
+    method: str
+    address: str
+    marks: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.address}"
+
+
+def lines():
+    """Every operation of the table."""
+    return [*records(), *read(PAGES), *read(API)]
+
+
+def read(table):
+    """The lines of a table in words."""
+    for text in table.splitlines():
+        parts = text.split()
+        if not parts or parts[0] in ("#", "Su"):
+            continue
+        method, address, *marks = parts
+        assert len(marks) == len(WHO), f"{len(marks)} marks instead of {len(WHO)}: {text}"
+        yield Line(method, address, "".join(marks))
+
+
+def records():
+    """What follows from each line of RECORDS: nobody adds, changes or removes a record, superusers included."""
+    for text in RECORDS.splitlines():
+        name, *marks = text.split() or [""]
+        if not name or name == "Su":
+            continue
+        base, one, may = f"admin/{name}/", f"admin/{name}/{{{name}}}/", "".join(marks)
+        yield from (Line("GET", base, may), Line("POST", base, may), Line("GET", f"{one}change/", may))
+        yield from (Line("GET", f"{one}history/", may), Line("GET", one, SIGNED_IN))  # the last one only redirects
+        yield from (Line("GET", f"{base}add/", NOBODY), Line("POST", f"{base}add/", NOBODY))
+        yield from (Line("POST", f"{one}change/", NOBODY), Line("POST", f"{one}history/", NOBODY))
+        yield from (Line("GET", f"{one}delete/", NOBODY), Line("POST", f"{one}delete/", NOBODY))

@@ -1,0 +1,213 @@
+"""One record of each kind for the matrix, and what an honest form or program sends along."""
+
+import json
+import re
+from datetime import timedelta
+
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test import Client
+
+from gates import presets, review, runbooks
+from gates.models import Absence, ReviewItem, Runbook, SavedView
+from ledger import clock
+from ledger.models import Action, Contract
+from tests import factories as f
+from tests.people import matrix
+from tests.people.cast import answers, given, person
+
+APPS = ("ledger", "gates", "sync", "auth", "django_q")
+# Written by looking or by being refused: sessions, a token's calls, who has a page open, deliveries nobody signed.
+ASIDE = {"django_session", "gates_apitoken", "gates_presence", "sync_refusal", "sync_refusalcount"}
+HOLE = re.compile(r"\{([^}]+)\}")
+UNKNOWN = {"thread": "0192f000-0000-7000-8000-000000000000", "external_id": "mesh-cus-nobody", "runbook": "nowhere"}
+
+
+class World:
+    """What the addresses of the table name. `user` of each `who` is signed in once."""
+
+    def __init__(self):
+        self.asker = f.UserFactory()
+        self.contract = linked("501")
+        self.event = f.EventFactory(state="ignored", customer=self.contract.customer)
+        self.body = f.EventBodyFactory(event_id=self.event.pk)
+        self.items = {name: self.item(name) for name in ("in_review", "failed", "unknown")}
+        self.items["two"] = self.item("in_review", "review_two")
+        self.items["applied"] = self.item("applied", contract=self.suspended("502"))
+        self.items["snoozed"] = self.item("in_review")
+        review.snooze(
+            self.items["snoozed"].pk, by=person("Support"), until=clock.now() + timedelta(hours=1), why="time",
+            reason="later",
+        )  # fmt: skip
+        self.items["approved"] = self.item("in_review")
+        self.approver = person("Support Manager")
+        review.approve(self.items["approved"].pk, by=self.approver, **given(self.items["approved"]))
+        self.row = f.LedgerRowFactory(correlation_id=self.event.correlation_id)
+        self.view = SavedView.objects.create(name="mine", owner=self.asker, query="")
+        self.absence = Absence.objects.create(
+            user=self.asker, starts_at=clock.now(), ends_at=clock.now() + timedelta(days=1)
+        )
+        self.colleague = person("Support")
+        self.users = {who: account(who) for who in matrix.WHO}
+        self.before = {}
+        self.records = {
+            "gates/reviewitem": self.items["in_review"], "gates/automation": f.AutomationFactory(),
+            "gates/gateversion": f.GateVersionFactory(), "ledger/customer": self.contract.customer,
+            "ledger/contract": self.contract, "ledger/event": self.event,
+            "ledger/action": self.items["in_review"].action, "ledger/ledgerrow": self.row,
+            "sync/attempt": f.AttemptFactory(), "sync/providerstate": f.ProviderStateFactory(),
+            "sync/refusal": f.RefusalFactory(), "sync/jobrun": f.JobRunFactory(),
+        }  # fmt: skip
+
+    def item(self, state, verdict="review", **more):
+        """An item about an action on the contract, asked for by somebody who is nobody of the table."""
+        contract = more.pop("contract", None) or self.contract
+        action = f.ActionFactory(
+            state=state, kind="contract.suspend", contract=contract, customer=contract.customer,
+            answers=answers(verdict), requested_by=self.asker, **more,
+        )  # fmt: skip
+        return f.ReviewItemFactory(action=action)
+
+    def suspended(self, number):
+        """A contract with something to undo."""
+        made = linked(number)
+        Contract.objects.filter(pk=made.pk).update(state="suspended")
+        return Contract.objects.get(pk=made.pk)
+
+    def named(self, name, *, known=True):
+        """The value of `{name}` in an address; of a record that does not exist where `known` is false."""
+        if name in self.records:
+            return str(self.records[name].pk) if known else str(odd_key(type(self.records[name])))
+        item, _, rest = name.partition(".")
+        if item in self.items:
+            found = self.items[item].action_id if rest else self.items[item].pk
+        else:
+            found = {
+                "action": self.items["applied"].action_id, "contract": self.contract.pk,
+                "customer": self.contract.customer_id, "external_id": self.contract.customer.external_id,
+                "event": self.event.pk, "body": self.body.pk, "view": self.view.pk, "absence": self.absence.pk,
+                "user": self.asker.pk,
+                "group": Group.objects.order_by("pk").values_list("pk", flat=True).first(),
+                "runbook": lambda: Runbook.objects.order_by("pk").first().slug,
+                "runbook_id": lambda: runbooks.for_item(self.items["failed"]).pk,
+                "rule": lambda: apps.get_model("gates.OwnershipRule").objects.order_by("position").first().pk,
+                "thread": self.event.correlation_id,
+            }[name]  # fmt: skip
+            found = found() if callable(found) else found
+        if known:
+            return str(found)
+        return UNKNOWN.get(name) or (UNKNOWN["thread"] if "-" in str(found) else "987654321")
+
+    def address(self, line, *, known=True):
+        """The whole address of a line."""
+        return "/" + HOLE.sub(lambda hole: self.named(hole[1], known=known), line.address)
+
+    def client(self, who):
+        """A browser in which this person is signed in; whoever is switched off is so since then."""
+        client = Client(raise_request_exception=False)
+        user = self.users[who]
+        client.force_login(user)
+        if who == "inactive":
+            type(user).objects.filter(pk=user.pk).update(is_active=False)
+        self.before = state()
+        return client
+
+    def send(self, client, line, *, known=True):
+        """The answer to one operation."""
+        address = self.address(line, known=known)
+        if line.method == "GET":
+            return client.get(address)
+        if line.address.startswith("api/"):
+            body = json.dumps(self.program(line)).encode()
+            return client.generic(line.method, address, body, "application/json")
+        if line.method == "POST":
+            return client.post(address, self.page(line))
+        return client.generic(line.method, address, json.dumps(self.page(line)), "application/json")
+
+    def about(self, line):
+        """The item that an address is about, if it is about one."""
+        hole = HOLE.search(line.address)
+        return self.items.get(hole[1].partition(".")[0]) if hole else None
+
+    def seen(self, line):
+        """Version and hash of the action as somebody looking at it sees them now."""
+        item = self.about(line)
+        action = Action.objects.get(pk=item.action_id if item else self.items["applied"].action_id)
+        return action.state_version, action.preview_hash
+
+    def page(self, line):
+        """Every field a form of the pages sends: what a verb does not read does not matter."""
+        version, preview = self.seen(line)
+        pick = ReviewItem.objects.select_related("action").get(pk=self.items["in_review"].pk)
+        return {
+            "reason": "because", "version": version, "preview_hash": preview, "text": "Looked at it.",
+            "cause": "wrong_data", "corrective_action": "mended", "prevention": "checked at intake",
+            "to": self.colleague.username, "group": "Support", "until": "tomorrow", "why": "time", "field_plan": "x",
+            "scope": "all", "word": "RESUME", "kind": "contract.suspend", "ask": "1", "name": "a view", "view": "",
+            "pick": f"{pick.pk}:{pick.action.state_version}:{pick.action.preview_hash}", "title": "A runbook",
+            "when": "Always", "owner_group": "Support", "zone": "UTC", "start_page": "home", "position": "1",
+            "starts": "2030-01-01T09:00", "ends": "2030-01-02T09:00",
+            "post": "yes", "action": "delete_selected", "_selected_action": pick.pk, "username": "new-person",
+        }  # fmt: skip
+
+    def program(self, line):
+        """What a program sends: exactly what the verb takes."""
+        version, preview = self.seen(line)
+        until = (clock.now() + timedelta(hours=1)).isoformat()
+        why = {"reason": "because"}
+        seen = {**why, "state_version": version}
+        ask = {"kind": "contract.suspend", "contract": self.contract.external_id, "params": {"invoice": "in_1"}}
+        return {
+            "approve": {**seen, "preview_hash": preview}, "reject": seen, "retry": seen, "rollback": seen,
+            "edit": {**seen, "params": {"invoice": "in_1"}}, "check": {"state_version": version}, "replay": why,
+            "comment": {"text": "Looked at it."}, "snooze": {**why, "until": until, "why": "time"}, "escalate": why,
+            "assign": {**why, "to": None, "group": "Support"}, "stop": why, "resume": {**why, "step": "ask"},
+            "preview": ask, "actions": {**ask, **why},
+        }.get(line.address.strip("/").rpartition("/")[2], {})  # fmt: skip
+
+
+def account(who):
+    """The account of a column of the table."""
+    group = who if who in presets.GROUPS else "Support Manager" if who == "inactive" else None
+    return person(group, is_superuser=who == "superuser")
+
+
+def linked(number):
+    """A past due contract that the ERP and a ticket know."""
+    customer = f.CustomerFactory()
+    owed = {"in_1": {"first_failed": 1, "newest": [1, 1, 0]}}
+    made = f.ContractFactory(state="past_due", customer=customer, plan="growth", dunning=owed)
+    for system, kind in (("netsuite", "contract"), ("zendesk", "ticket")):
+        f.ExternalIdFactory(system=system, kind=kind, value=number, customer=customer, contract=made)
+    return made
+
+
+def odd_key(model):
+    """A key of the right shape that no row has."""
+    return UNKNOWN["thread"] if model is Action else 987654321
+
+
+def state():
+    """A digest of every table that an operation could change, refusals in the ledger left aside."""
+    tables = sorted(
+        {
+            model._meta.db_table
+            for config in map(apps.get_app_config, APPS)
+            for model in config.get_models(include_auto_created=True)
+            if model._meta.managed and not model._meta.proxy
+        }
+        - ASIDE
+    )
+    wanted = {"ledger_ledgerrow": "where t.outcome <> 'refused'"}
+    row = {
+        "auth_user": "concat_ws('|', t.id, t.username, t.email, t.password, t.is_active, t.is_staff, t.is_superuser)"
+    }
+    digest = "md5(coalesce(string_agg({0}, '|' order by {0}), ''))"
+    parts = [
+        f"select '{name}', {digest.format(row.get(name, 't::text'))} from {name} t {wanted.get(name, '')}"
+        for name in tables
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(" union all ".join(parts))
+        return dict(cursor.fetchall())
