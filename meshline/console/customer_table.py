@@ -35,6 +35,8 @@ class Row:
     def agree(self) -> tuple[str, str]:
         """`yes`, `DIFF` or nothing to compare, with how many agree with the owner of the field."""
         said = [value for value in self.compared.values() if value]
+        if not self.compared:  # an id of its own in each system: nothing to agree about
+            return "", ""
         if len(said) < 2:
             return "", "one says so" if said else "nobody says"
         if len(set(said)) == 1:

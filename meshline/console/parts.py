@@ -115,6 +115,8 @@ def preview_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
 def undo_words(action: Action) -> str:
     """Whether and how this can be undone."""
     kind = actions_of.get(action.kind) if action.kind in actions_of.ACTIONS else None
+    if action.state == Action.State.FAILED:
+        return "it was refused, so there is nothing to undo."
     if kind is not None and kind.inverse:
         return (
             f"nothing is sent before it is decided; afterwards by a further action: {kind_words(kind.inverse).lower()}."

@@ -53,6 +53,25 @@ def test_the_page_is_drawn_in_a_fixed_number_of_queries(resolver, monkeypatch):
     assert len(seen) <= MOST_QUERIES, "\n".join(seen)
 
 
+def test_a_money_item_of_two_people_keeps_to_the_same_limit(resolver, monkeypatch):
+    item = items.item(people=2, kind="payment.refund", amount_minor=30_000, currency="usd")
+    f.ApprovalFactory(action=item.action, item=item)
+    resolver.get(page_of(item))
+
+    with items.counted(monkeypatch) as seen:
+        assert resolver.get(page_of(item)).status_code == 200
+
+    assert len(seen) <= MOST_QUERIES, "\n".join(seen)
+
+
+def test_what_the_provider_refused_is_said_at_the_top(resolver):
+    shown = html(resolver, items.item("failed", last_error="400: The tax id of the customer is missing"))
+
+    assert "What went wrong" in shown
+    assert "The tax id of the customer is missing" in shown
+    assert "same bytes under the same key" in shown
+
+
 def test_gates_show_the_value_that_was_compared_and_the_version(resolver):
     block = blocks(resolver, items.item())["Rules and gates"]
 

@@ -56,7 +56,7 @@ PAGES = """
     GET  admin/nothing/                             -  -  -  -  -  -  -  -  -  -
 
     # --- the review queue
-    GET  admin/queue/live/                          y  y  y  y  y  y  y  -  y  -
+    GET  admin/queue/live/                          y  y  y  y  y  y  y  y  y  -
     GET  admin/queue/next/                          y  y  y  y  y  y  y  -  y  -
     POST admin/queue/next/                          y  y  y  y  y  y  -  -  y  -
     POST admin/queue/columns/                       y  y  y  y  y  y  y  -  y  -
@@ -116,6 +116,16 @@ PAGES = """
     POST admin/routing/rules/{rule}/up/             -  -  y  -  -  -  -  -  y  -
     POST admin/routing/rules/{rule}/end/            -  -  y  -  -  -  -  -  y  -
     POST admin/routing/absences/{absence}/end/      -  -  y  -  -  -  -  -  y  -
+
+    # --- gates: one person writes and submits, another one puts in force
+    GET  admin/gates/new/                           -  -  -  y  -  -  -  -  y  -
+    POST admin/gates/new/                           -  -  -  y  -  -  -  -  y  -
+    GET  admin/gates/{gate}/edit/                   -  -  -  y  -  -  -  -  y  -
+    POST admin/gates/{gate}/edit/                   -  -  -  y  -  -  -  -  y  -
+    POST admin/gates/{gate}/test/                   y  y  y  y  y  y  y  -  y  -
+    POST admin/gates/{gate}/submit/                 -  -  -  y  -  -  -  -  y  -
+    POST admin/gates/{gate}/withdraw/               -  -  -  y  -  -  -  -  y  -
+    POST admin/gates/{gate}/approve/                -  -  y  -  y  -  -  -  y  -
 
     # --- stop and resume
     GET  admin/stop/                                y  y  y  y  y  y  y  y  y  -

@@ -45,6 +45,7 @@ class World:
         review.approve(self.items["approved"].pk, by=self.approver, **given(self.items["approved"]))
         self.row = f.LedgerRowFactory(correlation_id=self.event.correlation_id)
         self.view = SavedView.objects.create(name="mine", owner=self.asker, query="")
+        self.draft = f.GateVersionFactory(name="drafted", state="draft", written_by=self.asker)
         self.absence = Absence.objects.create(
             user=self.asker, starts_at=clock.now(), ends_at=clock.now() + timedelta(days=1)
         )
@@ -87,6 +88,7 @@ class World:
                 "action": self.items["applied"].action_id, "contract": self.contract.pk,
                 "customer": self.contract.customer_id, "external_id": self.contract.customer.external_id,
                 "event": self.event.pk, "body": self.body.pk, "view": self.view.pk, "absence": self.absence.pk,
+                "gate": self.draft.pk,
                 "user": self.asker.pk,
                 "group": Group.objects.order_by("pk").values_list("pk", flat=True).first(),
                 "runbook": lambda: Runbook.objects.order_by("pk").first().slug,
@@ -143,7 +145,7 @@ class World:
         return {
             "reason": "because", "version": version, "preview_hash": preview, "text": "Looked at it.",
             "cause": "wrong_data", "corrective_action": "mended", "prevention": "checked at intake",
-            "to": self.colleague.username, "group": "Support", "until": "tomorrow", "why": "time", "field_plan": "x",
+            "to": f"user:{self.colleague.pk}", "group": "Support", "until": "tomorrow", "why": "time", "field_plan": "x",
             "scope": "all", "word": "RESUME", "kind": "contract.suspend", "ask": "1", "name": "a view", "view": "",
             "pick": f"{pick.pk}:{pick.action.state_version}:{pick.action.preview_hash}", "title": "A runbook",
             "when": "Always", "owner_group": "Support", "zone": "UTC", "start_page": "home", "position": "1",
@@ -188,26 +190,34 @@ def odd_key(model):
     return UNKNOWN["thread"] if model is Action else 987654321
 
 
-def state():
-    """A digest of every table that an operation could change, refusals in the ledger left aside."""
-    tables = sorted(
-        {
-            model._meta.db_table
-            for config in map(apps.get_app_config, APPS)
-            for model in config.get_models(include_auto_created=True)
-            if model._meta.managed and not model._meta.proxy
-        }
-        - ASIDE
-    )
-    wanted = {"ledger_ledgerrow": "where t.outcome <> 'refused'"}
-    row = {
-        "auth_user": "concat_ws('|', t.id, t.username, t.email, t.password, t.is_active, t.is_staff, t.is_superuser)"
-    }
-    digest = "md5(coalesce(string_agg({0}, '|' order by {0}), ''))"
+TOUCHED = "select relname, n_tup_ins + n_tup_upd + n_tup_del from pg_stat_xact_user_tables"
+DIGEST = "md5(coalesce(string_agg({0}, '|' order by {0}), ''))"
+# Signing in writes when it was; a refusal is told to the ledger.
+AS_TEXT = {"auth_user": "concat_ws('|', t.id, t.username, t.password, t.is_active, t.is_staff, t.is_superuser)"}
+WHICH = {"ledger_ledgerrow": "where t.outcome <> 'refused'"}
+
+
+def tables():
+    """Every table that an operation could change."""
+    models = [
+        model for name in APPS for model in apps.get_app_config(name).get_models(include_auto_created=True)
+    ]  # fmt: skip
+    return sorted({model._meta.db_table for model in models if model._meta.managed} - ASIDE)
+
+
+def state(names=None):
+    """A digest of each of these tables, all of them if none is named."""
     parts = [
-        f"select '{name}', {digest.format(row.get(name, 't::text'))} from {name} t {wanted.get(name, '')}"
-        for name in tables
+        f"select '{name}', {DIGEST.format(AS_TEXT.get(name, 't::text'))} from {name} t {WHICH.get(name, '')}"
+        for name in (tables() if names is None else names)
     ]
     with connection.cursor() as cursor:
-        cursor.execute(" union all ".join(parts))
+        cursor.execute(" union all ".join(parts) or "select 1 where false")
+        return dict(cursor.fetchall())
+
+
+def touched():
+    """How many rows of each table this transaction wrote so far, taken back ones included."""
+    with connection.cursor() as cursor:
+        cursor.execute(TOUCHED)
         return dict(cursor.fetchall())

@@ -155,6 +155,8 @@ def _line(item: ReviewItem) -> list[tuple[str, Any]]:
         line.append(("Claimed until", cells.moment(item.claimed_until)))
     if item.amount_minor is not None:
         line.append(("Amount", cells.amount(item.amount_minor, item.currency)))
+    if item.action is not None and item.action.last_error and not resolved:
+        line.append(("What went wrong", cells.theirs(item.action.last_error, 300)))
     if item.confidence is not None:
         line.append(("Confidence", f"{item.confidence:.0%}"))
     line.append(("Why here", format_html("{}", cells.plain(item.reason or why_words(item.why), 300))))
