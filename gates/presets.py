@@ -50,6 +50,10 @@ AUTOMATIONS = [
         "name": "dunning", "title": "Failed payments", "owner_group": "Billing Resolver",
         "fallback_group": "Support Manager", "source": "billing", "destination": "ERP contract status, support ticket",
     },
+    {
+        "name": "onboarding", "title": "Signed deals", "owner_group": "Revenue Ops Lead",
+        "fallback_group": "Support Manager", "source": "CRM", "destination": "ERP customer and first invoice, CRM deal",
+    },
 ]  # fmt: skip
 
 

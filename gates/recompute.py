@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gates.decide import decide
-from gates.types import Decision, Facts, Gate, Invoice, Limits, Payment, Policy, Proposal
+from gates.types import Deal, Decision, Facts, Gate, Invoice, Limits, Payment, Policy, Proposal
 
 TIMES = ("now", "failed_at", "next_attempt_at")
 
@@ -27,7 +27,12 @@ def facts_of(inputs: Mapping[str, Any]) -> Facts:
     plain["invoice"] = Invoice(**{**invoice, "next_attempt_at": _time(invoice["next_attempt_at"])}) if invoice else None
     payment = inputs.get("payment")  # rows from before refunds have none
     plain["payment"] = Payment(**payment) if payment else None
+    plain["deal"] = _deal(inputs.get("deal"))
     return Facts(**plain)
+
+
+def _deal(kept: Mapping[str, Any] | None) -> Deal | None:
+    return Deal(**{**kept, "lacks": tuple((field, fault) for field, fault in kept["lacks"])}) if kept else None
 
 
 def policy_of(kept: Mapping[str, Any], gate: Callable[[str, int], Gate]) -> Policy:

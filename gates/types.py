@@ -71,6 +71,30 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
+class Deal:
+    """One signed deal as read live. Amount in minor units of `currency`.
+
+    `standing` is `signed`, or why it is no longer. `lacks` are (field, fault) of what keeps it from being billed.
+    `erp_customer` is the ERP's record under our external id, `twin` another record that may be the same client,
+    `mapping` the version of the field mapping that its values are sent by.
+    `shown` is what people are shown of it; it may be personal, so the ledger does not keep it.
+    """
+
+    id: str
+    standing: str = "signed"
+    organization_id: str = ""
+    lacks: tuple[tuple[str, str], ...] = ()
+    amount_minor: int | None = None
+    currency: str = ""
+    package: str = ""
+    erp_customer: str = ""
+    twin: str = ""
+    billing_status: str = ""
+    mapping: int = 0
+    shown: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The frozen snapshot one judgement is made on. A block that was never read has no time.
 
@@ -102,6 +126,9 @@ class Facts:
     payment: Payment | None = None
     amount_30d_minor: int | None = None
     edited: bool = False
+    deal: Deal | None = None
+    customer_state: str = ""
+    erp_customer_id: str = ""
     synced_at: Mapping[str, datetime] = field(default_factory=dict)
     executing: bool = False
 

@@ -112,7 +112,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     @admin.display(description="Contract")
     def standing(self, one: Customer) -> SafeString:
         """The state of the contract that is worst off."""
-        states = getattr(one, "shown_more", ([], 0, None))[0]
+        states: list[str] = getattr(one, "shown_more", ([], 0, None))[0]
         worst = next((state for state in STANDINGS if state in states), next(iter(states), ""))
         return cells.tag(worst, dict(Contract.State.choices).get(worst, worst)) if worst else cells.dash()
 

@@ -57,6 +57,7 @@ DECISIONS = {
     "replay": "Replayed",
     "propose": "Asked for",
     "link": "Linked",
+    "unlink": "Link taken away",
     "flag_conflict": "Conflict found",
     "archive": "Archived",
     "contradict": "Contradiction counted",
@@ -195,6 +196,8 @@ EVENTS = {
     "contract.changed": "Contract changed",
     "ticket.changed": "Ticket changed",
     "ticket.gone": "Ticket removed",
+    "slack.click": "Button pressed in chat",
+    "slack.submitted": "Form sent in chat",
     "informational": "For information",
     "unknown": "Type not known",
 }

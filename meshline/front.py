@@ -22,7 +22,8 @@ from sync.inbox import Delivery
 from sync.providers.base import Headers
 from sync.receive import Answer
 
-WEBHOOK = re.compile(r"/webhooks/([-a-zA-Z0-9_]{1,64})/?")
+# Slack has two addresses, told apart by their bodies alone.
+WEBHOOK = re.compile(r"/webhooks/(?:([-a-zA-Z0-9_]{1,64})|(slack)/(?:interactions|events))/?")
 
 
 class Front:
@@ -44,7 +45,7 @@ class Front:
             await self.pages.serve(scope, transport)
             return
         try:
-            answer = await self.receive(found[1], scope, transport)
+            answer = await self.receive(found[1] or found[2], scope, transport)
             transport.response_bytes(answer.status, answer.headers, answer.body)
             if answer.status >= 400:
                 self.clerk.tidy()

@@ -44,6 +44,7 @@ class Job:
 
 SCHEDULES: tuple[Job, ...] = (
     Job("prune_queue", timedelta(days=1), "meshline.housekeeping.prune_queue", after=timedelta(hours=3)),
+    Job("catch_up", timedelta(minutes=15), "sync.catch_up.run", after=timedelta(minutes=4)),
     Job("forget_tries", timedelta(hours=1), "meshline.throttle.forget"),
     Job("make_partitions", timedelta(days=1), "meshline.housekeeping.make_partitions", after=timedelta(hours=3)),
 )

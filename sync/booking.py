@@ -81,12 +81,14 @@ class Booking:
             }
         )  # fmt: skip
 
-    def move_contract(self, known: Known, verb: str, post: str, actor: str, row: dict[str, Any]) -> None:
-        """One step of a contract; what is judged after it in this batch sees it."""
+    def move_contract(
+        self, known: Known, verb: str, post: str, actor: str, row: dict[str, Any], changes: dict[str, Any] | None = None
+    ) -> None:
+        """One step of a contract, with further columns; what is judged after it in this batch sees it."""
         self.moves.append(
             book.Move(
                 "contract", known.refs.contract_id, verb, known.state, post, known.version, actor,
-                row={"customer_id": known.refs.customer_id, **row},
+                changes=dict(changes or {}), row={"customer_id": known.refs.customer_id, **row},
             )
         )  # fmt: skip
         known.state, known.version = post, known.version + 1

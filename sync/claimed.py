@@ -70,6 +70,11 @@ class Claimed:
         """What it is."""
         return actions.get(self.kind_name)
 
+    @property
+    def was_retried(self) -> bool:
+        """A person sends it again after it was refused: its request was frozen, and no try of this round has begun."""
+        return self.request is not None and self.tries == 0
+
     def proposal(self, withdrawn: str = "") -> Proposal:
         """The proposal it came from, to be judged again."""
         return Proposal(

@@ -73,11 +73,12 @@ def send(
     is_write: bool,
     guard: Callable[[], None] | None = None,
     is_private: bool = False,
+    seconds: float = sockets.EXCHANGE_SECONDS,
     now: Callable[[], datetime] = clock.now,
 ) -> Response:
     """Carry out one exchange; `guard` is asked between connecting and the first byte of a write.
 
-    `is_private` keeps both bodies out of the Exchange (credentials travel in them).
+    `is_private` keeps both bodies out of the Exchange (credentials travel in them); `seconds` bounds the whole of it.
     Raises WriteHalted, TransientError (a read, or nothing was sent), UnconfirmedError (a write may have arrived),
     PermanentError (the request may not be sent at all). Each carries the Exchange if there was one.
     """
@@ -85,14 +86,12 @@ def send(
         raise ValueError("a write needs its guard, and only a write may change something")
     allow_loopback = check_base_url(base_url, allow_loopback=bool(getattr(settings, "MESHLINE_ALLOW_LOOPBACK", False)))
     prepared = _prepare(request, auth_headers, base_url)
-    flight = sockets.Flight(
-        guard if is_write else None, allow_loopback=allow_loopback, seconds=sockets.EXCHANGE_SECONDS
-    )
+    flight = sockets.Flight(guard if is_write else None, allow_loopback=allow_loopback, seconds=seconds)
     answer, began_at, started = _Answer(), now(), time.monotonic()
     fault: Exception | None = None
     try:
         with sockets.flying(flight):
-            _exchange(prepared, answer)
+            _exchange(prepared, answer, seconds)
     except WriteHalted:
         raise
     except (*_WIRE_FAULTS, _TooLongError, sockets.AddressRefusedError) as error:
@@ -168,10 +167,9 @@ def _prepare(request: FrozenRequest, auth_headers: Mapping[str, str], base_url: 
     return prepared
 
 
-def _exchange(prepared: requests.PreparedRequest, answer: _Answer) -> None:
-    response = _adapter().send(
-        prepared, stream=True, timeout=(sockets.CONNECT_SECONDS, sockets.SILENCE_SECONDS), verify=True, proxies={}
-    )
+def _exchange(prepared: requests.PreparedRequest, answer: _Answer, seconds: float) -> None:
+    waits = min(sockets.CONNECT_SECONDS, seconds), min(sockets.SILENCE_SECONDS, seconds)
+    response = _adapter().send(prepared, stream=True, timeout=waits, verify=True, proxies={})
     answer.status = response.status_code
     answer.headers = {name.lower(): value for name, value in response.headers.items()}
     try:

@@ -107,9 +107,16 @@ def _new_contract(customer_id: int, new: Adoption) -> int:
     return int(row[0][0])
 
 
+def hand_over(contract_id: int, customer_id: int) -> None:
+    """A contract of which nothing was sent anywhere goes to another customer, with the ids that name it."""
+    asked = {"contract": contract_id, "customer": customer_id}
+    sets.run("update ledger_contract set customer_id = %(customer)b, updated_at = now() where id = %(contract)b", asked)
+    sets.run("update ledger_externalid set customer_id = %(customer)b where contract_id = %(contract)b", asked)
+
+
 KNOWN_SQL = """
 select k.id, k.customer_id, k.external_id, k.state, k.state_version, k.plan, k.plan_before, k.dunning, k.started_at,
-       c.external_id, c.tier, coalesce(x.blocks, '{}'::jsonb)
+       c.external_id, c.tier, coalesce(x.blocks, '{}'::jsonb), c.state, c.state_version
   from ledger_contract k join ledger_customer c on c.id = k.customer_id
   left join ledger_contextrecord x on x.customer_id = c.id
  where k.id = any(%(ids)b::bigint[])"""
@@ -142,10 +149,12 @@ def _known(row: tuple[Any, ...], all_links: Sequence[tuple[Any, ...]]) -> Known:
         erp_record=links.get("netsuite contract", ""),
         erp_customer=links.get("netsuite customer", ""),
         ticket=links.get("zendesk ticket", ""),
+        deal=links.get("pipedrive deal", ""),
+        organizations=tuple(value for _, _, name, value in all_links if name == "pipedrive organization"),
     )
     suffix = f":{row[0]}"
     blocks = {name.removesuffix(suffix): block for name, block in row[11].items() if name.endswith(suffix)}
-    return Known(refs, row[10], row[3], row[4], row[5], row[6], row[7] or {}, row[8], blocks)
+    return Known(refs, row[10], row[3], row[4], row[5], row[6], row[7] or {}, row[8], blocks, row[12], row[13])
 
 
 def lock_customers(ids: Iterable[int]) -> None:

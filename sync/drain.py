@@ -8,7 +8,7 @@ import contextlib
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
@@ -43,8 +43,8 @@ from sync.claimed import Claimed
 from sync.errands import Done, Looked
 from sync.errors import AuthError, PermanentError
 from sync.executor import Judged, Sent
+from sync.slack.poster import Poster
 from sync.understand import Heard
-from sync.wiretypes import ContractRecord
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +75,7 @@ class Drain:
         self.pending: dict[Any, float] = {}
         self.look_at = {"events": 0.0, "actions": 0.0}
         self.few = {"events": False, "actions": False}
+        self.poster = Poster(lambda job, check: self.submit(errands.tell, job, check), self.token, lease)
 
     def run(self) -> int:
         """Work until the box is over; returns how many events and actions were settled."""
@@ -106,7 +107,7 @@ class Drain:
     def turn(self, *, block: bool) -> int:
         """Tend leases, claim what fits, book what came back; wait a little when there was nothing."""
         self.tend()
-        settled = self.events() + self.actions()
+        settled = self.events() + self.actions() + self.poster.look()
         settled += self.collect(FLUSH_SECONDS if self.in_flight else 0.0)
         if not settled and not self.in_flight and block:
             listen.wait(IDLE_SECONDS)
@@ -158,16 +159,19 @@ class Drain:
         asking = [one for one in batch.heard if one.id in batch.reads]
         behind = _behind(batch.heard, {one.lane: one.id for one in reversed(asking)})
         claim.release_events([one.id for one in behind], self.token)
-        for one in self.admitted([one for one in asking if one not in behind]):
-            self.submit(errands.look_up_contract, one, batch.reads[one.id])
+        self.ask([one for one in asking if one not in behind], batch.reads)
         left = [one for one in batch.heard if one.id not in batch.reads and one not in behind]
-        return self.book_events(left, {}) + (len(asking) if asking else 0)
+        return sum(self.book_events(group, {}) for group in pipeline.groups(left)) + len(asking)
 
-    def admitted(self, asking: list[Heard]) -> list[Heard]:
-        """Those that may ask the ERP now; the others wait with it. An open breaker lets one through as a probe."""
-        if not asking:
-            return []
-        name, now = enrich.PROVIDER_OF["entitlement"], clock.now()
+    def ask(self, asking: Sequence[Heard], reads: Mapping[int, pipeline.Read]) -> None:
+        """Have threads ask what these events are about."""
+        for name in sorted({reads[one.id][0] for one in asking}):
+            for one in self.admitted(name, [one for one in asking if reads[one.id][0] == name]):
+                self.submit(errands.look_up, one, *reads[one.id])
+
+    def admitted(self, name: str, asking: list[Heard]) -> list[Heard]:
+        """Those that may ask a provider now; the others wait with it. An open breaker lets one through as a probe."""
+        now = clock.now()
         until = health.wait_until([name], now)
         state = health.states().get(name)
         going = [] if until else asking[:1] if state and state.open else asking
@@ -175,7 +179,7 @@ class Drain:
         claim.release_events([one.id for one in asking[len(going) :]], self.token, wait=max(0.05, wait))
         return going
 
-    def book_events(self, heard: Sequence[Heard], records: dict[int, ContractRecord | None]) -> int:
+    def book_events(self, heard: Sequence[Heard], records: dict[int, Any]) -> int:
         """Book a group; if it fails, one by one, so that only the bad one is charged with the error.
 
         What follows the bad one in its lane is given back untried: it must not overtake it.
@@ -191,7 +195,7 @@ class Drain:
                 self.broke(one, error)
         return len(heard)
 
-    def failure_of(self, heard: Sequence[Heard], records: dict[int, ContractRecord | None]) -> Exception | None:
+    def failure_of(self, heard: Sequence[Heard], records: dict[int, Any]) -> Exception | None:
         """Book these in one transaction; what went wrong with them, if the database itself is well."""
         try:
             pipeline.book(heard, self.token, records)
@@ -283,6 +287,7 @@ class Drain:
         sent = [one for one in results if isinstance(one, Sent)]
         if sent:
             self.by_one(settle.book_sent, sent)
+        self.poster.book(results)
         return len(done)
 
     def put_off(self, verdict: Judged) -> bool:
@@ -307,14 +312,14 @@ class Drain:
             return [one for result in results for one in self.by_one(book, [result])]
 
     def looked(self, one: Looked) -> None:
-        """The ERP answered for an event, or it did not: then the event waits without counting."""
+        """A provider answered for an event, or it did not: then the event waits without counting."""
         if one.error is None:
             self.book_events([one.heard], {one.heard.id: one.record})
         elif one.error.is_transient or isinstance(one.error, AuthError):  # refused credentials are not about the event
             wait = max(5.0 * settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS, 0.05)
             claim.release_events([one.heard.id], self.token, error=one.error.message, wait=wait)
         else:
-            one.heard.park = f"the ERP cannot say which contract this is: {one.error.message}"[:290]
+            one.heard.park = f"{one.error.provider or 'nobody'} cannot say what this is about: {one.error.message}"[:290]
             self.book_events([one.heard], {})
 
     def finish(self) -> int:
@@ -333,18 +338,17 @@ class Drain:
         )
         if not waits[0][0] or not slots.take_solo(self.token):
             return
+        alone: dict[str, Any] = {"lanes": 1, "run": 1, "lease": self.lease, "cursor": "", "solo": True}
         try:
             while not stopflag.is_set():
-                rows = claim.claim(
-                    claim.EVENTS, token=self.token, lanes=1, run=1, lease=self.lease, cursor="", solo=True
-                )
+                rows = claim.claim(claim.EVENTS, token=self.token, **alone)
                 if rows:
                     batch = pipeline.read_batch(rows)
-                    self.book_events(batch.heard, {})
+                    self.ask([one for one in batch.heard if one.id in batch.reads], batch.reads)
+                    self.book_events([one for one in batch.heard if one.id not in batch.reads], {})
+                    self.finish()
                     continue
-                ids = claim.claim(
-                    claim.ACTIONS, token=self.token, lanes=1, run=1, lease=self.lease, cursor="", solo=True
-                )
+                ids = claim.claim(claim.ACTIONS, token=self.token, **alone)
                 if not ids:
                     return
                 for one in claimed.load([row[0] for row in ids], self.token, clock.now()):

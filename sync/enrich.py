@@ -10,9 +10,13 @@ from sync.actions.contract import erp
 from sync.actions.refund import biller
 from sync.actions.ticket import desk
 from sync.facts import Known
+from sync.onboarding import reading
 from sync.wiretypes import ContractRecord, Exchange
 
-PROVIDER_OF = {"billing": "stripe", "payment": "stripe", "entitlement": "netsuite", "support": "zendesk"}
+PROVIDER_OF = {
+    "billing": "stripe", "payment": "stripe", "entitlement": "netsuite", "support": "zendesk", "deal": "pipedrive",
+    "account": "netsuite",
+}  # fmt: skip
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -32,7 +36,7 @@ def _older(block: dict[str, Any], now: datetime, limit: timedelta) -> bool:
 def _readable(known: Known, name: str) -> bool:
     refs = known.refs
     by = {"billing": refs.billing_customer, "payment": refs.billing_customer, "entitlement": refs.erp_record}
-    return bool({**by, "support": refs.ticket}[name])
+    return bool({**by, "support": refs.ticket, "deal": refs.deal, "account": refs.deal}[name])
 
 
 def read(
@@ -42,16 +46,24 @@ def read(
 
     Raises ProviderError; what was read before it is lost, nothing is half-believed.
     """
+    found: dict[str, Any] = {}
     readers: dict[str, Callable[[Known, list[Exchange]], dict[str, Any]]] = {
         "billing": _billing, "entitlement": _entitlement, "support": _support,
         "payment": lambda _, made: _payment(str(params.get("payment", "")), made),
+        "deal": lambda known, made: reading.deal(known.refs.deal, made),
+        "account": lambda known, made: reading.account(known, found.get("deal") or known.blocks.get("deal", {}), made),
     }  # fmt: skip
-    return {name: {**readers[name](known, exchanges), "live": True} for name in names}
+    for name in names:  # in their order: what the ERP is asked follows from what the CRM said
+        found[name] = {**readers[name](known, exchanges), "live": True}
+    return found
 
 
 def contract_of(subscription: str, exchanges: list[Exchange]) -> ContractRecord | None:
     """The ERP's contract for a subscription that nobody here has met."""
     return erp().contract_by_subscription(subscription, exchanges)
+
+
+ABOUT: Mapping[str, Callable[[str, list[Exchange]], Any]] = {"netsuite": contract_of, "pipedrive": reading.deal}
 
 
 def _billing(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:

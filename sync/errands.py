@@ -18,18 +18,20 @@ from sync import enrich, executor
 from sync.claimed import Claimed
 from sync.errors import PermanentError, ProviderError
 from sync.executor import Judged, Sent
+from sync.slack import poster
+from sync.slack.poster import Note, Post, Told
 from sync.understand import Heard
-from sync.wiretypes import ContractRecord, Exchange, FrozenRequest
+from sync.wiretypes import Exchange, FrozenRequest
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Looked:
-    """An event that needed the ERP to say which contract it is about."""
+    """An event that needed a provider to say what it is about: a contract's record, or a deal's block."""
 
     heard: Heard
-    record: ContractRecord | None = None
+    record: Any = None
     error: ProviderError | None = None
 
 
@@ -37,7 +39,7 @@ class Looked:
 class Done:
     """What came back from a thread, with every exchange it made."""
 
-    result: Judged | Sent | Looked
+    result: Judged | Sent | Looked | Told
     exchanges: list[Exchange] = field(default_factory=list)
 
 
@@ -45,21 +47,32 @@ def owned(done: Sequence[Done]) -> list[tuple[Any, int | None, Exchange]]:
     """Every exchange with the action or the event it was made for."""
     rows: list[tuple[Any, int | None, Exchange]] = []
     for one in done:
-        result = one.result
-        owner = (None, result.heard.id) if isinstance(result, Looked) else (result.one.id, None)
+        owner = _owner(one.result)
         rows += [(*owner, exchange) for exchange in one.exchanges]
     return rows
 
 
-def look_up_contract(heard: Heard, subscription: str) -> Done:
-    """Ask the ERP which contract a subscription belongs to."""
+def _owner(result: Judged | Sent | Looked | Told) -> tuple[Any, int | None]:
+    if isinstance(result, Told):
+        return None, result.event_id
+    return (None, result.heard.id) if isinstance(result, Looked) else (result.one.id, None)
+
+
+def tell(job: Post | Note, check: Callable[[], None]) -> Done:
+    """Write one message or note."""
+    exchanges: list[Exchange] = []
+    return Done(poster.call(job, check, exchanges), exchanges)
+
+
+def look_up(heard: Heard, provider: str, value: str) -> Done:
+    """Ask what an event is about: the ERP for a subscription's contract, the CRM for a deal."""
     result, exchanges = Looked(heard), list[Exchange]()
     try:
-        result.record = enrich.contract_of(subscription, exchanges)
+        result.record = enrich.ABOUT[provider](value, exchanges)
     except ProviderError as error:
         result.error = error
     except Exception as error:  # noqa: BLE001 - see the module's own words
-        result.error = _bug("look_up_contract", error)
+        result.error = _bug("look_up", error)
     return Done(result, exchanges)
 
 

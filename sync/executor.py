@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import Any
 
 from gates import decide
-from gates.playbooks import dunning
+from gates import playbooks
 from gates.types import Decision, Facts, Policy
 from ledger import clock
 from sync import booking, enrich
 from sync.actions.base import Found
 from sync.claimed import Claimed
 from sync.errors import ProviderError, UnconfirmedError
+from sync.mappings import owners
 from sync.wiretypes import Exchange, FrozenRequest
 
 ALWAYS = timedelta()  # before the irreversible no read is fresh enough: a payment may have come since
@@ -30,6 +31,7 @@ class Judged:
     facts: Facts | None = None
     blocks: dict[str, Any] = field(default_factory=dict)
     request: FrozenRequest | None = None
+    is_overtaken: bool = False  # what was refused before says something else by now: another action takes its place
     error: ProviderError | None = None
 
 
@@ -55,13 +57,15 @@ def judge(one: Claimed, policy: Policy, exchanges: list[Exchange]) -> Judged:
         result.blocks = enrich.read(one.known, needs, exchanges, one.params)
         one.known.blocks |= result.blocks
         result.facts = one.work.facts = one.facts(clock.now())
-        withdrawn = dunning.withdraw_reason(result.facts, one.business_key, one.known.memo, one.kind_name)
+        withdrawn = playbooks.withdraw_reason(result.facts, one.business_key, one.known.memo, one.kind_name)
         proposal = one.proposal(withdrawn)
         _, agreed_to = booking.shown(proposal, result.facts, policy.version)
         result.decision = decide.decide(proposal, result.facts, policy, approved_rules=one.approved_rules(agreed_to))
+        one.work.exchanges = exchanges
         if result.decision.verb == "approve" and one.work.request is None:
-            one.work.exchanges = exchanges
             result.request = one.kind.freeze(one.work)
+        elif result.decision.verb == "approve" and one.kind.remake_on_change and one.was_retried:
+            result.is_overtaken = one.kind.freeze(one.work) != one.work.request
     except ProviderError as error:
         result.error = error
     return result
@@ -69,7 +73,11 @@ def judge(one: Claimed, policy: Policy, exchanges: list[Exchange]) -> Judged:
 
 def send(one: Claimed, request: FrozenRequest, guard: Callable[[], None], exchanges: list[Exchange]) -> Sent:
     """Send the frozen request once. Whatever goes wrong after the provider took the write leaves it in doubt."""
-    result = _asked(one, exchanges, lambda: one.kind.perform(request, _of(one), guard))
+    def perform() -> Any:
+        owners.refuse(request, exchanges)
+        return one.kind.perform(request, _of(one), guard)
+
+    result = _asked(one, exchanges, perform)
     error = result.error
     if error is not None and not isinstance(error, UnconfirmedError) and any(map(_was_taken, exchanges)):
         result.error = UnconfirmedError(

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from gates import memo as memos
-from gates.types import Facts, Invoice, Payment
+from gates.types import Deal, Facts, Invoice, Payment
+from sync.onboarding import blocks as deals
 from sync.wiretypes import BillingSnapshot, ContractRecord, PaymentFacts, TicketFacts
 
 
@@ -23,6 +24,8 @@ class Refs:
     erp_record: str = ""
     erp_customer: str = ""
     ticket: str = ""
+    deal: str = ""
+    organizations: tuple[str, ...] = ()  # several after a merge in the CRM
 
 
 @dataclass(slots=True)
@@ -38,6 +41,8 @@ class Known:
     memo: dict[str, Any]
     started_at: datetime | None
     blocks: dict[str, Any] = field(default_factory=dict)
+    customer_state: str = ""
+    customer_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,9 @@ def build(known: Known, *, now: datetime, business_key: str, executing: bool, ab
         payment=_payment(block, known, about.action_id) if block else None,
         amount_30d_minor=about.amount_30d_minor,
         edited=about.edited,
+        deal=deal_of(known),
+        customer_state=known.customer_state,
+        erp_customer_id=known.refs.erp_customer,
         synced_at={name: when(block["synced_at"]) for name, block in known.blocks.items() if block.get("synced_at")},
         executing=executing,
     )
@@ -106,7 +114,15 @@ def for_ledger(facts: Facts) -> dict[str, Any]:
         "executing": facts.executing, "synced_at": dict(facts.synced_at),
         "invoice": _plain(invoice) if invoice else None, "payment": asdict(facts.payment) if facts.payment else None,
         "amount_30d_minor": facts.amount_30d_minor, "edited": facts.edited,
+        "deal": deals.for_ledger(facts.deal) if facts.deal else None, "customer_state": facts.customer_state,
+        "erp_customer_id": facts.erp_customer_id,
     }  # fmt: skip
+
+
+def deal_of(known: Known) -> Deal | None:
+    """The signed deal behind a contract as it was read last; None where there is none."""
+    block, account = known.blocks.get("deal", {}), known.blocks.get("account", {})
+    return deals.deal_of(block, account, known.refs.external_id, known.refs.organizations)
 
 
 def payment_of(known: Known, business_key: str) -> Mapping[str, Any]:

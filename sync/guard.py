@@ -20,17 +20,27 @@ select coalesce((select allowed from ({stop.ALLOWS_SQL}) s), false),
        exists (select from ledger_action where id = %s and lease_token = %s and lease_until > now()
                   and state in ('sending', 'unknown'))"""
 
+Check = Callable[[], None]
+
 _lock = threading.Lock()
 _held: dict[int, psycopg.Connection[Any]] = {}
 
 
-def for_write(action_id: str, token: int, provider: str, automation: str) -> Callable[[], None]:
+def for_write(action_id: str, token: int, provider: str, automation: str) -> Check:
     """A check to be called right before the first byte; raises WriteHalted when nothing may leave."""
-    scopes = stop.scopes_of(provider, automation)
+    return _check(provider, LOOK_SQL, [*stop.scopes_of(provider, automation), action_id, token])
 
+
+def for_call(provider: str, still_ours: str = "true", *known: Any) -> Check:
+    """The same for a write that belongs to no action. `still_ours` is SQL over `known` that says who holds its row."""
+    sql = f"select coalesce((select allowed from ({stop.ALLOWS_SQL}) s), false), ({still_ours})"
+    return _check(provider, sql, [*stop.scopes_of(provider, ""), *known])
+
+
+def _check(provider: str, sql: str, params: list[Any]) -> Check:
     def check() -> None:
         try:
-            allowed, ours = _look([*scopes, action_id, token])
+            allowed, ours = _look(params, sql)
         except psycopg.Error as error:
             raise WriteHalted("the stop could not be read", provider=provider, code="stop_unreadable") from error
         if not allowed:
@@ -41,13 +51,13 @@ def for_write(action_id: str, token: int, provider: str, automation: str) -> Cal
     return check
 
 
-def _look(params: list[Any]) -> tuple[bool, bool]:
+def _look(params: list[Any], sql: str) -> tuple[bool, bool]:
     with _lock:
         try:
-            row = _connection().execute(LOOK_SQL, params).fetchone()
+            row = _connection().execute(sql, params).fetchone()
         except psycopg.Error:
             _drop()
-            row = _connection().execute(LOOK_SQL, params).fetchone()  # a connection that went stale, once
+            row = _connection().execute(sql, params).fetchone()  # a connection that went stale, once
     assert row is not None
     return bool(row[0]), bool(row[1])
 

@@ -1,75 +1,37 @@
 """What each kind of event means for a contract: payments, subscriptions, disputes, the ERP's records, tickets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from gates import decide
 from gates.playbooks import dunning
 from gates.types import Proposal
-from ledger import book, sets
+from ledger import book
 from sync import actions, booking, correlate, facts, providers, understand
+from sync import planned as planned_of
 from sync.booking import Booking, Cause
 from sync.contracts.netsuite import ContractSeen, ErpCustomerSeen
+from sync.contracts.pipedrive import DealSeen, OrganizationSeen, PersonSeen
+from sync.contracts.slack import SlackClick, SlackSubmitted
 from sync.contracts.stripe import CustomerSeen, InvoiceSeen, SubscriptionSeen
 from sync.contracts.zendesk import TicketSeen
 from sync.correlate import Adoption, Found
 from sync.facts import Known
+from sync.onboarding import deals, identity
+from sync.planned import Planned, Row
+from sync.slack import desk
 from sync.understand import Heard
 from sync.wiretypes import ContractRecord
 
-WAITING_STATES = ("held", "in_review", "approved", "parked", "failed")
 RUNNING_SUBSCRIPTIONS = ("active", "past_due", "unpaid", "trialing")
-
-
-@dataclass(slots=True)
-class Row:
-    """An action that exists for an invoice, as far as a playbook needs it; `fresh` ones are of this very batch."""
-
-    id: UUID
-    kind: str
-    business_key: str
-    state: str
-    version: int
-    params: Mapping[str, Any]
-    target: str
-    because: str
-    automation: str
-    correlation_id: UUID
-    event_id: int | None
-    customer_id: int
-    by_hand: bool = False
-
-
 ENDINGS = ("contract.suspend", "contract.downgrade")
-Planned = dict[int, list[Row]]
-
-
-def planned_actions(wanted: Mapping[int, set[str]]) -> Planned:
-    """The actions of these contracts for these invoices, in any state, locked: contract id -> rows."""
-    pairs = [(contract, invoice) for contract, invoices in wanted.items() for invoice in invoices]
-    if not pairs:
-        return {}
-    rows = sets.run(
-        """select a.contract_id, a.id, a.kind, a.business_key, a.state, a.state_version, a.params, a.target, a.because,
-                  a.automation, a.correlation_id, a.event_id, a.customer_id,
-                  exists (select from gates_approval p where p.action_id = a.id and p.voided_at is null)
-             from ledger_action a
-             join unnest(%(contract)b::bigint[], %(invoice)b::text[]) as v(contract, invoice)
-               on a.contract_id = v.contract and split_part(a.business_key, ':', 2) = v.invoice
-            order by a.id for update of a""",
-        {"contract": [one[0] for one in pairs], "invoice": [one[1] for one in pairs]},
-    )
-    planned: Planned = {}
-    for row in rows:
-        planned.setdefault(row[0], []).append(Row(*row[1:]))
-    return planned
 
 
 def adoption(one: Heard, record: ContractRecord | None) -> Adoption | None:
     """Everything that names a contract nobody here has met, from the event and the ERP's record of it."""
     seen = one.seen
+    if isinstance(seen, DealSeen):
+        return deals.adoption(one)
     if isinstance(seen, ContractSeen):
         return Adoption(one.contract_links, one.customer_links, seen.plan, "", seen.started_at, seen.ends_at)
     contract_links, customer_links = one.contract_links, one.customer_links
@@ -99,9 +61,19 @@ def handle(
         case ContractSeen():
             return _erp_contract(one, contract, into)
         case ErpCustomerSeen():
-            return _erp_customer(one.seen, place)
+            return _erp_customer(one, place, into)
         case TicketSeen():
             return _ticket(one, contract, into)
+        case DealSeen():
+            return deals.handle(one, contract, planned, into)
+        case OrganizationSeen():
+            return identity.organization(one, place, into)
+        case PersonSeen():
+            return "ignored: people are read live before anything is decided"
+        case SlackClick():
+            return desk.clicked(one.id, one.seen)
+        case SlackSubmitted():
+            return desk.submitted(one.id, one.seen)
         case CustomerSeen() if one.seen.is_deleted:
             return (
                 "done: the billing customer was deleted; later events about it start nothing"
@@ -126,7 +98,7 @@ def _payment(one: Heard, contract: Known | None, planned: Planned, chosen: dunni
         into.move_contract(contract, outcome.contract_verb, post, "automation:dunning", _row(one))
     for proposal in outcome.proposals:
         action_id = into.propose(proposal, contract, cause)
-        rows.append(_fresh(action_id, proposal, into, one))
+        rows.append(planned_of.fresh(action_id, proposal, into, one))
     if outcome.reschedule:
         _reschedule(rows, contract, one, into)
     if outcome.withdraw:
@@ -138,15 +110,6 @@ def _begin_if_new(one: Heard, contract: Known, into: Booking) -> None:
     """A contract adopted a moment ago is running at the provider, or there would be no invoice."""
     if contract.state == "draft":
         into.move_contract(contract, "activate", "active", "system:correlate", _row(one))
-
-
-def _fresh(action_id: UUID, proposal: Proposal, into: Booking, one: Heard) -> Row:
-    """An action of this batch, as later events of the batch must see it."""
-    made = into.actions[-1]
-    return Row(
-        action_id, proposal.kind, proposal.business_key, made["state"], 1, proposal.params, proposal.target,
-        proposal.because, made["automation"], one.correlation_id, one.id, made["customer_id"],
-    )  # fmt: skip
 
 
 def _row(one: Heard) -> dict[str, Any]:
@@ -168,7 +131,7 @@ def _reschedule(rows: list[Row], contract: Known, one: Heard, into: Booking) -> 
         if decision.verb not in ("hold", "ask", "approve") or decision.state == row.state == "approved":
             continue
         changes = {**booking.judged(proposal, judged_on, decision), **book.lease_free(decision.until)}
-        _step(row, decision.verb, decision.state, one, into, changes, booking.reasons_of(decision))
+        planned_of.step(row, decision.verb, decision.state, one, into, changes, booking.reasons_of(decision))
         if decision.verb == "ask":
             into.ask(_asked(row), decision, into.policies.owner_of(row.automation))
 
@@ -186,34 +149,21 @@ def _withdraw(rows: list[Row], business_key: str, contract: Known, cause: Cause,
     for row in list(rows):
         if row.business_key != business_key:
             continue
-        if row.state in WAITING_STATES:
+        if row.state in planned_of.WAITING_STATES:
             reason = [{"rule": "contradicted", "reason": f"event {one.id} settled it; planned by event {row.event_id}"}]
-            _step(row, "supersede", "superseded", one, into, {}, reason)
+            planned_of.step(row, "supersede", "superseded", one, into, {}, reason)
             into.close(row.id, "superseded")
         elif row.state == "applied" and row.kind in ENDINGS:
             undo = dunning.restore(str(row.params["invoice"]), row.params, row.kind)
             if not any(other.kind == undo.kind and other.business_key == undo.business_key for other in rows):
                 restoring = Cause(one.id, one.correlation_id, dunning.AUTOMATION, one.late, reverses=row.id)
-                rows.append(_fresh(into.propose(undo, contract, restoring), undo, into, one))
+                rows.append(planned_of.fresh(into.propose(undo, contract, restoring), undo, into, one))
         elif row.state == "applied" and row.kind == "ticket.open":
             told = True
     if told:
         note = dunning.paid_note(business_key)
         if not any(other.kind == note.kind and other.business_key == note.business_key for other in rows):
-            rows.append(_fresh(into.propose(note, contract, cause), note, into, one))
-
-
-def _step(
-    row: Row, verb: str, post: str, one: Heard, into: Booking, changes: dict[str, Any], reasons: list[dict[str, Any]]
-) -> None:
-    into.moves.append(
-        book.Move(
-            "action", row.id, verb, row.state, post, row.version, f"automation:{row.automation}", changes=changes,
-            row={"event_id": one.id, "correlation_id": row.correlation_id, "reasons": reasons,
-                 "customer_id": row.customer_id, "key": f"meshline-{row.id}"},
-        )
-    )  # fmt: skip
-    row.state, row.version = post, row.version + 1
+            rows.append(planned_of.fresh(into.propose(note, contract, cause), note, into, one))
 
 
 def _subscription(one: Heard, contract: Known | None, into: Booking) -> str:
@@ -272,15 +222,11 @@ def _link_missing(one: Heard, contract: Known) -> None:
     correlate.remember(missing, "system:correlate")
 
 
-def _erp_customer(seen: ErpCustomerSeen, place: Found | None) -> str:
+def _erp_customer(one: Heard, place: Found | None, into: Booking) -> str:
     """The ERP owns the name."""
     if place is None:
         return "ignored: nobody here knows this customer"
-    sets.run(
-        "update ledger_customer set name = %(name)b, updated_at = now() where id = %(id)b and name <> %(name)b",
-        {"name": seen.name[:255], "id": place.customer_id},
-    )
-    return "done: customer record noted"
+    return identity.erp_customer(one, place, into)
 
 
 def _ticket(one: Heard, contract: Known | None, into: Booking) -> str:

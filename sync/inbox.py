@@ -37,7 +37,7 @@ class Delivery:
     sha: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sha", hashlib.sha256(self.raw).digest())
+        object.__setattr__(self, "sha", self.envelope.digest or hashlib.sha256(self.raw).digest())
 
     @property
     def key(self) -> Key:

@@ -5,6 +5,12 @@ from django.db import models
 
 from ledger import clock
 from ledger.models import Action, Event
+from sync.slack.models import SlackAccount, SlackMessage, SlackNote
+
+__all__ = [
+    "Attempt", "DrainSlot", "JobRun", "ProviderState", "Refusal", "RefusalCount", "SlackAccount", "SlackMessage",
+    "SlackNote",
+]  # fmt: skip
 
 
 class Attempt(models.Model):
@@ -126,3 +132,17 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job} {self.planned_at:%Y-%m-%d %H:%M}"
+
+
+class PollMark(models.Model):
+    """How far a system's changes were asked for, beside being told of them; the next poll begins a little before."""
+
+    provider = models.CharField(max_length=32, unique=True)
+    seen_until = models.DateTimeField(help_text="The system's own time of the latest change that was seen")
+    polled_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["provider"]
+
+    def __str__(self) -> str:
+        return f"{self.provider} until {self.seen_until:%Y-%m-%d %H:%M}"

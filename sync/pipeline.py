@@ -10,12 +10,13 @@ from django.db import transaction
 from gates import automations, items, policy
 from gates.playbooks import PLAYBOOKS, dunning
 from ledger import claim, clock, sets
-from sync import correlate, happenings, understand
+from sync import correlate, happenings, planned, understand
 from sync.booking import Booking
 from sync.correlate import Found
+from sync.contracts.pipedrive import DealSeen
 from sync.facts import Known
+from sync.onboarding import deals
 from sync.understand import Heard
-from sync.wiretypes import ContractRecord
 
 # Kinds that say nothing without the contract they are about.
 ABOUT_CONTRACTS = (
@@ -26,13 +27,18 @@ ABOUT_CONTRACTS = (
     "subscription.ended",
 )
 
+BY_PEOPLE = ("slack.click", "slack.submitted")
+
+
+Read = tuple[str, str]  # provider, and the id it is asked about
+
 
 @dataclass(slots=True)
 class Batch:
-    """Claimed events, read; `reads` maps those that need the ERP to the subscription to ask it about."""
+    """Claimed events, read; `reads` says of those that need a provider which one is asked about which id."""
 
     heard: list[Heard]
-    reads: dict[int, str] = field(default_factory=dict)
+    reads: dict[int, Read] = field(default_factory=dict)
 
 
 def read_batch(rows: Sequence[Sequence[Any]]) -> Batch:
@@ -43,12 +49,22 @@ def read_batch(rows: Sequence[Sequence[Any]]) -> Batch:
     for one in batch.heard:
         known = any(link in links and links[link].contract_id for link in one.contract_links)
         if one.kind in ABOUT_CONTRACTS and one.seen is not None and one.contract_links and not known:
-            batch.reads[one.id] = one.contract_links[0][2]
+            batch.reads[one.id] = ("netsuite", one.contract_links[0][2])
+        elif deals.wants_reading(one, is_known=known, is_moved=known and _is_moved(one, links)):
+            batch.reads[one.id] = ("pipedrive", one.seen.id)
     return batch
 
 
-def book(heard: Sequence[Heard], token: int, records: Mapping[int, ContractRecord | None]) -> set[int]:
+def _is_moved(one: Heard, links: Mapping[correlate.Link, Found]) -> bool:
+    """Whether a known deal names an organization that is not its customer's."""
+    own = next(links[link].customer_id for link in one.contract_links if link in links)
+    return any(link not in links or links[link].customer_id != own for link in one.customer_links)
+
+
+def book(heard: Sequence[Heard], token: int, records: Mapping[int, Any]) -> set[int]:
     """Judge these events and commit everything they mean in one transaction; returns the ids that were settled.
+
+    `records` are what providers said when they were asked for an event: a contract's record, a deal's block, None.
 
     Events whose lease was lost are left out: their effects are not written. Raises what the database raises, and
     StaleState when a person moved one of the records meanwhile; then nothing is written.
@@ -56,19 +72,28 @@ def book(heard: Sequence[Heard], token: int, records: Mapping[int, ContractRecor
     with transaction.atomic():
         mine = _still_ours([one.id for one in heard], token)
         todo = sorted((one for one in heard if one.id in mine), key=lambda one: one.id)
+        for one in todo:
+            one.read = records.get(one.id)
         found = _correlate(todo, records)
         correlate.lock_customers(one.customer_id for one in found.values())
         known = correlate.load(one.contract_id for one in found.values() if one.contract_id)
         booking = Booking(policy.current(), clock.now())
-        planned = happenings.planned_actions(_invoices_of(todo, found))
+        planned_before = planned.planned_actions(_subjects_of(todo, found))
         chosen = dunning.Settings(settings.MESHLINE_DUNNING_EFFECT, settings.MESHLINE_DOWNGRADE_PLAN)
         for one in todo:
             place = found.get(one.id)
             contract = known.get(place.contract_id) if place and place.contract_id else None
-            _happen(one, place, contract, planned, chosen, booking)
+            _happen(one, place, contract, planned_before, chosen, booking)
         booking.write()
         _distrust(todo)
         return claim.finish_events(booking.endings, token)
+
+
+def groups(heard: Sequence[Heard]) -> list[list[Heard]]:
+    """What is booked together: all at once, but a person's decision by itself, as it locks rows of its own."""
+    people = [one for one in heard if one.kind in BY_PEOPLE and one.seen is not None]
+    rest = [one for one in heard if one not in people]
+    return [*([rest] if rest else []), *([one] for one in people)]
 
 
 def _distrust(todo: Sequence[Heard]) -> None:
@@ -91,7 +116,7 @@ def _still_ours(ids: list[int], token: int) -> set[int]:
     return {row[0] for row in rows}
 
 
-def _correlate(todo: Sequence[Heard], records: Mapping[int, ContractRecord | None]) -> dict[int, Found]:
+def _correlate(todo: Sequence[Heard], records: Mapping[int, Any]) -> dict[int, Found]:
     """Event id -> whom it is about; contracts met for the first time are adopted on the way."""
     links = correlate.look_up(link for one in todo for link in (*one.contract_links, *one.customer_links))
     found: dict[int, Found] = {}
@@ -103,7 +128,7 @@ def _correlate(todo: Sequence[Heard], records: Mapping[int, ContractRecord | Non
             if place is None:
                 raise RacedAdoption("the same ids were adopted at this moment by another worker")
             links |= correlate.look_up([*one.contract_links, *one.customer_links])
-        elif place is not None and place.contract_id:
+        elif place is not None and place.contract_id and not isinstance(one.seen, DealSeen):
             links |= _payer(one, place, links)
         found_place = place or next((links[link] for link in one.customer_links if link in links), None)
         if found_place:
@@ -126,15 +151,17 @@ class RacedAdoption(Exception):
 def _wants_adoption(one: Heard, place: Found | None) -> bool:
     if one.seen is None or (place is not None and place.contract_id):
         return False
-    return one.kind in (*ABOUT_CONTRACTS, "contract.changed") and bool(one.contract_links)
+    return one.kind in (*ABOUT_CONTRACTS, "contract.changed", "deal.changed") and bool(one.contract_links)
 
 
-def _invoices_of(todo: Sequence[Heard], found: Mapping[int, Found]) -> dict[int, set[str]]:
+def _subjects_of(todo: Sequence[Heard], found: Mapping[int, Found]) -> dict[int, set[str]]:
     wanted: dict[int, set[str]] = {}
     for one in todo:
         place, paid = found.get(one.id), understand.payment(one)
         if place and place.contract_id and paid:
             wanted.setdefault(place.contract_id, set()).add(paid.invoice_id)
+        elif place and place.contract_id and isinstance(one.seen, DealSeen):
+            wanted.setdefault(place.contract_id, set()).add(one.seen.id)
     return wanted
 
 
@@ -142,7 +169,7 @@ def _happen(
     one: Heard,
     place: Found | None,
     contract: Known | None,
-    planned: happenings.Planned,
+    before: planned.Planned,
     chosen: dunning.Settings,
     booking: Booking,
 ) -> None:
@@ -161,7 +188,7 @@ def _happen(
     elif one.origin_key.startswith("meshline-"):
         state, verdict = "ignored", "ignored: our own write coming back"
     else:
-        verdict = happenings.handle(one, place, contract, planned, chosen, booking)
+        verdict = happenings.handle(one, place, contract, before, chosen, booking)
         state = "ignored" if verdict.startswith(("ignored", "superseded")) else "processed"
     booking.endings.append(
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -9,10 +10,11 @@ import structlog
 from django.conf import settings
 from django.db import Error
 
-from sync import deadline, inbox, providers, refusals, strictjson
+from sync import contracts, deadline, inbox, providers, refusals
 from sync.errors import BadBody, SignatureError
 from sync.inbox import Delivery
 from sync.providers.base import Headers
+from sync.slack import forms
 from sync.wiretypes import Envelope
 
 log = structlog.get_logger(__name__)
@@ -39,6 +41,10 @@ class Answer:
 
 
 ACCEPTED = Answer(200, b"stored")
+NOTED = Answer(200, b"noted")
+# Slack shows whoever clicked an error unless the body is empty, and lets a form be opened for three seconds.
+ANSWERS = {"slack": Answer(200)}
+AFTER: dict[str, Callable[[Delivery, int], None]] = {"slack": forms.begin}
 UNVERIFIED = Answer(401, b"not verified")
 UNKNOWN_SOURCE = Answer(404, b"no such source")
 TOO_SLOW = Answer(408, b"body took too long", (PLAIN, ("connection", "close")))
@@ -66,13 +72,16 @@ def judge(source: str, headers: Headers, *, raw: bytes, now: datetime, address: 
         if not secrets:
             raise SignatureError("no secret is configured")
         adapter.verify(headers, raw, now, secrets)
-        parsed = strictjson.loads_object(raw)
+        parsed = contracts.parse(source, raw)
+        if (word := adapter.challenge(parsed.document)) is not None:
+            return Answer(200, word)
         envelope = adapter.envelope(parsed.document, headers, raw, parsed.oddities)
     except SignatureError as error:
         return refuse(UNVERIFIED, source, headers, raw=raw, now=now, address=address, reason=str(error))
     except BadBody as error:
         answer = Answer(error.status, error.reason.encode())
-        return refuse(answer, source, headers, raw=raw, now=now, address=address, reason=error.reason)
+        refused = refuse(answer, source, headers, raw=raw, now=now, address=address, reason=error.reason)
+        return NOTED if adapter.counts_refusals else refused
     return named(source, envelope, headers, raw=raw, now=now)
 
 
@@ -99,7 +108,9 @@ def store(delivery: Delivery) -> inbox.Stored | Exception:
 def settle(outcome: inbox.Stored | Exception, delivery: Delivery, *, address: str) -> Answer:
     """The answer for what became of a delivery: what is not stored is never acknowledged."""
     if isinstance(outcome, inbox.Stored):
-        return ACCEPTED
+        if outcome.new and delivery.source in AFTER:
+            AFTER[delivery.source](delivery, outcome.event_id)
+        return ANSWERS.get(delivery.source, ACCEPTED)
     if isinstance(outcome, BadBody):
         refusals.note(
             delivery.source, outcome.reason, outcome.status, address=address, headers=delivery.headers,

@@ -18,7 +18,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 
 from gates import decide, items, policy, stop
 from gates.models import StopSwitch
-from gates.playbooks import dunning
+from gates import playbooks
 from gates.policy import Policies
 from ledger import book, cells, clock, sets, wake
 from ledger.models import Action, LedgerRow
@@ -122,7 +122,7 @@ def _verdict(one: Claimed, policies: Policies, now: datetime) -> tuple[str, tupl
         return ASKS, ("it is about no contract that is known",)
     try:
         judged_on = replace(one.facts(now), executing=False)  # what is stored may be old: it is read again when sent
-        reason = dunning.withdraw_reason(judged_on, one.business_key, one.known.memo, one.kind_name)
+        reason = playbooks.withdraw_reason(judged_on, one.business_key, one.known.memo, one.kind_name)
         chosen = booking.policy_for(policies, one.automation)
         proposal = one.proposal(reason)
         _, agreed_to = booking.shown(proposal, judged_on, chosen.version)

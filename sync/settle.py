@@ -9,12 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from gates import policy, stop
+from gates import playbooks, policy, stop
 from gates.models import StopSwitch
-from gates.playbooks import dunning
 from ledger import book, claim, clock, sets
-from ledger.book import Move
-from sync import booking, correlate, retry, session
+from sync import booking, confirmed, correlate, retry, session
 from sync.actions.base import Accepted, Confirmation, Declined, NotDone
 from sync.booking import Booking, Cause
 from sync.claimed import Claimed
@@ -25,7 +23,7 @@ POLL_SECONDS, MOST_POLL_SECONDS = 5.0, 900.0
 JOB_FOR = timedelta(minutes=10)
 FACTS_FOR = timedelta(minutes=30)
 MAX_REMAKES = 3
-ACTOR = "system:executor"
+ACTOR = confirmed.ACTOR
 
 
 def open_scopes() -> Any:
@@ -55,6 +53,8 @@ def book_judged(judged: Sequence[Judged], token: int) -> list[Claimed]:
                     into.note_block(result.one.known, name, block)
             if result.error is not None:
                 _unreadable(result, into, token)
+            elif result.is_overtaken:
+                _overtaken(result, into)
             elif _decided(result, into, stopped):
                 going.append(result.one)
         if going:
@@ -109,11 +109,22 @@ def _approved(result: Judged, into: Booking, kept: dict[str, Any], row: dict[str
     return True
 
 
+def _overtaken(result: Judged, into: Booking) -> None:
+    """It was refused, and what it said was corrected since: the same thing asked anew, with its own key, is judged."""
+    one = result.one
+    assert one.known is not None
+    base, _, count = one.target.partition("#")
+    reasons = [{"rule": "changed_meanwhile", "reason": "what it says was corrected since it was refused"}]
+    _step(into, one, "supersede", "superseded", _free(), {"reasons": reasons})
+    into.close(one.id, "superseded")
+    into.propose(replace(one.proposal(), target=f"{base}#{int(count or 1) + 1}"), one.known, _cause(one))
+
+
 def _withdrawn(result: Judged) -> str:
     assert result.one.known is not None
     assert result.facts is not None
     one = result.one
-    return dunning.withdraw_reason(result.facts, one.business_key, result.one.known.memo, one.kind_name)
+    return playbooks.withdraw_reason(result.facts, one.business_key, result.one.known.memo, one.kind_name)
 
 
 def _unreadable(result: Judged, into: Booking, token: int) -> None:
@@ -193,11 +204,12 @@ def _confirm(one: Claimed, answer: Confirmation, into: Booking) -> None:
         into.note_block(one.known, "entitlement", {**block, **said, "synced_at": into.now.isoformat()})
     changes = one.kind.changes(one.work)
     if changes:
-        _change_contract(one, changes)
+        confirmed.change_contract(one, changes)
     into.links += [(one.customer_id, link, one.contract_id) for link in answer.links]
     if one.reverses_id is not None:
-        _compensate(one, into)
-    for proposal in dunning.after_applied(one.kind_name, one.business_key, one.params, one.known.memo):
+        confirmed.compensate(one, into)
+    confirmed.move_customer(one, into, row)
+    for proposal in playbooks.after_applied(one.kind_name, one.business_key, one.params, one.known.memo, stored):
         undoes = one.id if proposal.kind == one.kind.inverse else None
         into.propose(proposal, one.known, replace(_cause(one), reverses=undoes))
 
@@ -205,25 +217,6 @@ def _confirm(one: Claimed, answer: Confirmation, into: Booking) -> None:
 def _cause(one: Claimed) -> Cause:
     """What follows from an action comes from what it came from, and was asked for by whoever asked for it."""
     return Cause(one.event_id, one.correlation_id, one.automation, requested_by=one.requested_by_id)
-
-
-def _change_contract(one: Claimed, changes: dict[str, Any]) -> None:
-    sets.run(
-        """update ledger_contract set plan = %(plan)b, plan_before = %(before)b, updated_at = now()
-           where id = %(id)b""",
-        {"plan": changes["plan"], "before": changes["plan_before"], "id": one.contract_id},
-    )
-
-
-def _compensate(one: Claimed, into: Booking) -> None:
-    rows = sets.run(
-        "select state, state_version from ledger_action where id = %(id)b for update", {"id": one.reverses_id}
-    )
-    if rows and rows[0][0] == "applied":
-        row = {"customer_id": one.customer_id, "correlation_id": one.correlation_id, "event_id": one.event_id}
-        into.moves.append(
-            Move("action", one.reverses_id, "compensate", "applied", "compensated", rows[0][1], ACTOR, row=row)
-        )
 
 
 def _accepted(one: Claimed, answer: Accepted, into: Booking, token: int) -> None:

@@ -6,6 +6,7 @@ from gates import items, sla
 from ledger import book, claim
 from ledger.models import Action
 from sync import release
+from sync.slack import outbox
 
 ACTOR = "system:sweep"
 
@@ -19,6 +20,7 @@ def sweep() -> dict[str, int]:
         "released": release.release(),
         "woken": sla.wake_due(),
         "bumped": sla.bump_due(),
+        "messages": outbox.plan(),
     }
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from gates.memo import PaymentSeen
-from sync import contracts, strictjson
+from sync import contracts
 from sync.contracts import Drift
 from sync.contracts.netsuite import ContractSeen, ErpCustomerSeen
+from sync.contracts.pipedrive import DealSeen, OrganizationSeen, PersonSeen
 from sync.contracts.stripe import CustomerSeen, DisputeSeen, FraudSeen, InvoiceSeen, SubscriptionSeen
 from sync.contracts.zendesk import TicketSeen
 from sync.correlate import Link
@@ -38,6 +39,7 @@ class Heard:
     verdict: str = ""
     park: str = ""
     drifted: bool = False
+    read: Any = None  # what a provider said about it when it was asked for this event
 
 
 def hear(row: Sequence[Any], body: bytes | None) -> Heard:
@@ -53,7 +55,7 @@ def hear(row: Sequence[Any], body: bytes | None) -> Heard:
         heard.verdict = "ignored: unknown type" if heard.kind == "unknown" else "ignored: for information only"
         return heard
     try:
-        document = strictjson.loads(body).document
+        document = contracts.parse(heard.source, body).document
     except BadBody as error:
         heard.park = f"body cannot be read: {error.reason}"
         return heard
@@ -93,6 +95,12 @@ def links_of(seen: Any) -> tuple[tuple[Link, ...], tuple[Link, ...]]:
             )
         case TicketSeen():
             found = (("zendesk", "ticket", seen.id),), ()
+        case DealSeen():
+            found = (("pipedrive", "deal", seen.id),), (("pipedrive", "organization", seen.org_id),)
+        case OrganizationSeen():
+            found = (), (("pipedrive", "organization", seen.id),)
+        case PersonSeen():
+            found = (), (("pipedrive", "organization", seen.org_id),)
         case _:
             found = (), ()
     return tuple(link for link in found[0] if link[2]), tuple(link for link in found[1] if link[2])

@@ -26,6 +26,7 @@ class Envelope:
     livemode: bool | None = None
     origin_key: str = ""  # idempotency key of ours that caused it (echo), if the provider says so
     park: str = ""  # not empty: stored, but only a person may read it, and why
+    digest: bytes = b""  # what makes two bodies one where a body counts its own attempts; empty: SHA-256 of its bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import ledger.clock
 from django.conf import settings
 from django.db import migrations, models
+
+import ledger.clock
 
 
 class Migration(migrations.Migration):

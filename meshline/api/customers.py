@@ -6,13 +6,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger import clock
 from ledger.models import ContextRecord, Customer, Event, LedgerRow
-from ledger.readonly import actor_names
+from ledger.readonly import MOST_FOUND, actor_names
 from meshline.api import personal
 from meshline.api.base import ApiView, Paged, acts, found, looks, page_of
 from meshline.api.errors import Problem
@@ -102,8 +102,10 @@ class CustomerRefresh(ApiView):
 
 
 def searched(rows: QuerySet[Customer], word: str) -> QuerySet[Customer]:
-    """The customers a word finds."""
-    return rows.filter(Q(external_id=word) | Q(email=word) | Q(name__startswith=word))
+    """The customers a word finds: one indexed look-up for each column, as an OR over them would scan."""
+    looks_up = ({"external_id": word}, {"email": word}, {"name__startswith": word})
+    keys = {key for one in looks_up for key in rows.filter(**one).values_list("pk", flat=True)[:MOST_FOUND]}
+    return rows.filter(pk__in=keys)
 
 
 def customer_data(customer: Customer, *, in_full: bool) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class ActionShape(serializers.ModelSerializer):
 
     class Meta:
         model = Action
-        fields = (
+        fields: tuple[str, ...] = (
             "id", "state", "state_version", "kind", "provider", "automation", "mode", "customer", "contract",
             "event_id", "because", "params", "preview", "preview_hash", "answers", "irreversible", "amount_minor",
             "currency", "requested_by", "edited_by", "reverses_id", "correlation_id", "available_at", "error_code",

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from meshline import env, supervise
+from sync.sandbox import keys
 
 COMMAND = "demo"
 HOST = "127.0.0.1"
@@ -39,6 +40,10 @@ def clear(arguments: Sequence[str]) -> Iterator[None]:
     env.read_file(ROOT / ".env")
     os.environ.update(FORCED)
     port, sandbox_port = ports(arguments[1:])
+    # The people of the story act in this very process: it, too, must know no provider but the simulators.
+    known = keys.environment(f"http://{HOST}:{sandbox_port}")
+    os.environ.update({f"{name}_FILE": "" for name in known} | known)
+    os.environ["MESHLINE_LOG_LEVEL"] = "WARNING"  # of this process, whose lines are read by people; logs are files
     try:
         with supervise.only_one(local_dir(), COMMAND):
             require_free(port, "--port", beside=sandbox_port)

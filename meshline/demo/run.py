@@ -9,7 +9,7 @@ from typing import TextIO
 import psutil
 
 from gates import stop
-from meshline.demo import fresh, people, summary
+from meshline.demo import fresh, people, refunds, summary
 from meshline.demo.house import Broken, House, Interrupted
 from sync.sandbox.remote import Remote, RemoteError
 from sync.sandbox.story import Scene, Story
@@ -98,7 +98,7 @@ class Demo:
         self.settle(20)
         self.say(f"The week begins: a day is {options.day_seconds:g} s, the safety window of 72 h three of them")
         began = time.monotonic()
-        for scene in sorted([*story.scenes(), *self.inside()], key=lambda one: one.day):
+        for scene in sorted([*story.scenes(), *self.inside(story)], key=lambda one: one.day):
             self.house.wait(began + (scene.day - 1) * options.day_seconds - time.monotonic())
             self.say(f"{WEEKDAYS[int(scene.day) - 1]}  {self.perform(scene)}")
         story.calm()
@@ -112,9 +112,11 @@ class Demo:
                 raise Broken(f"A scene was refused: {refused}") from refused
             return f"(nothing happens: {refused})"
 
-    def inside(self) -> list[Scene]:
+    def inside(self, story: Story) -> list[Scene]:
         """What the people of the house do."""
         return [
+            Scene(2.3, lambda: refunds.ask(story.customers)),
+            Scene(3.2, refunds.decide),
             Scene(4.1, people.press_stop),
             Scene(4.6, people.ask_resume),
             Scene(4.8, people.confirm_resume),

@@ -80,7 +80,8 @@ class ActionKind(ABC):
     `runbook` is the page for when it was wrong. A kind that declares neither, or no page, is refused at start. A write
     whose answer was lost is looked up before it is repeated, always; `settle` is how long it may still come through
     before "not there" is believed. With `remake_on_conflict` a request that can no longer succeed because its target
-    changed is made anew as another action. `asks_for` is what a person may fill in.
+    changed is made anew as another action. With `remake_on_change` one that was refused for certain and is sent again after what it says was corrected
+    is made anew, too. `asks_for` is what a person may fill in.
     """
 
     name: str
@@ -94,6 +95,7 @@ class ActionKind(ABC):
     reads_to_ask: tuple[str, ...] = ()  # blocks read live before it can be asked for
     settle: timedelta = timedelta()
     remake_on_conflict = False
+    remake_on_change = False
     asks_for: Fields = {}
 
     def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
@@ -147,6 +149,10 @@ class ActionKind(ABC):
 
     def moves(self, work: Work) -> tuple[tuple[str, str, str], ...]:
         """The steps (verb, prior, post) its confirmation makes the contract take, from the state it is in."""
+        return ()
+
+    def customer_moves(self, work: Work) -> tuple[tuple[str, str, str], ...]:
+        """The steps (verb, prior, post) its confirmation makes the customer take, from the state it is in."""
         return ()
 
     def changes(self, work: Work) -> dict[str, Any]:

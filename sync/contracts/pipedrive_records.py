@@ -169,7 +169,7 @@ def amount_of(record: Json) -> tuple[int | None, str, str]:
     value, currency = record.get("value"), members.text_or_blank(record, "currency").lower()
     if value is None:
         return None, currency, "no value"
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or abs(value) >= LARGEST:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or abs(Decimal(value)) >= LARGEST:
         raise DriftError("value", "not an amount")
     places = money.exponent(currency)
     if places is None:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from gates import decide, limits, policy
-from gates.playbooks import dunning
+from gates import playbooks
 from gates.stop import Refused
 from gates.types import Facts, Proposal
 from ledger import book, clock, sets, wake
@@ -148,7 +148,7 @@ def refuse_unwanted(proposal: Proposal, known: Known, into: Booking) -> None:
 def withdrawn(proposal: Proposal, known: Known, into: Booking) -> str:
     """Why a worker would drop it on the facts of now; empty when it would not."""
     judged_on: Facts = into.facts(proposal, known, Cause(None, uuid4(), ""))
-    return dunning.withdraw_reason(judged_on, proposal.business_key, known.memo, proposal.kind)
+    return playbooks.withdraw_reason(judged_on, proposal.business_key, known.memo, proposal.kind)
 
 
 def duplicate_of(proposal: Proposal, known: Known, but: UUID | None = None) -> str | None:

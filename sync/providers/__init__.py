@@ -12,6 +12,8 @@ PROVIDERS = {
     "stripe": "sync.providers.stripe.Stripe",
     "netsuite": "sync.providers.netsuite.NetSuite",
     "zendesk": "sync.providers.zendesk.Zendesk",
+    "pipedrive": "sync.providers.pipedrive.Pipedrive",
+    "slack": "sync.providers.slack.Slack",
 }
 
 

@@ -58,6 +58,7 @@ class Provider(ABC):
     name: str
     webhook_secrets_name: str
     key_lifetime: timedelta | None = None  # how long a write may be repeated with its key; None: no key, look first
+    counts_refusals = False  # it stops delivering after some: what cannot be read is noted and acknowledged
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -66,12 +67,18 @@ class Provider(ABC):
         return config
 
     def webhook_secrets(self) -> tuple[str, ...]:
-        """The secrets deliveries may be signed with at this moment."""
+        """The secrets deliveries may be signed with at this moment; none where the provider is not connected."""
+        if self.name not in settings.MESHLINE_PROVIDERS:
+            return ()
         return tuple(settings.MESHLINE_SECRETS.get(self.webhook_secrets_name) or ())
 
     @abstractmethod
     def verify(self, headers: Headers, raw: bytes, now: datetime, secrets: Sequence[str]) -> None:
         """Accept a delivery only if it was signed, on these very bytes, within 300 s of now. SignatureError."""
+
+    def challenge(self, document: Mapping[str, Any]) -> bytes | None:
+        """What a verified delivery that only asks whether this address is ours is answered; None for an event."""
+        return None
 
     @abstractmethod
     def envelope(self, document: dict[str, Any], headers: Headers, raw: bytes, oddities: frozenset[str]) -> Envelope:

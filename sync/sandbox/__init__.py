@@ -4,4 +4,6 @@ SIMULATORS = {
     "stripe": "sync.sandbox.stripe.Stripe",
     "netsuite": "sync.sandbox.netsuite.NetSuite",
     "zendesk": "sync.sandbox.zendesk.Zendesk",
+    "pipedrive": "sync.sandbox.pipedrive.Pipedrive",
+    "slack": "sync.sandbox.slack.Slack",
 }

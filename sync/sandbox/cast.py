@@ -50,6 +50,7 @@ class Customer:
     erp_customer: str = ""
     erp_contract: str = ""
     invoice: str = ""
+    charge: str = ""
 
 
 def gather(count: int, rng: random.Random) -> list[Customer]:

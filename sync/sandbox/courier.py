@@ -57,6 +57,8 @@ class Parcel:
 
 Sign = Callable[[bytes, list[str], Json], dict[str, str]]
 RetryWait = Callable[[int, int | None, str], float | None]
+Dress = Callable[[bytes, int], bytes]  # the body as the attempt of this number sends it
+Told = Callable[[int, int | None], None]  # which attempt it was, and how it was answered
 
 
 class Courier:
@@ -66,6 +68,7 @@ class Courier:
         self.dial = dial
         self.targets: dict[str, Target] = {}
         self.signers: dict[str, tuple[Sign, RetryWait]] = {}
+        self.habits: dict[str, tuple[Dress | None, Told | None]] = {}
         self.log: deque[Json] = deque(maxlen=LOG_LINES)
         self._held: dict[str, list[Parcel]] = {}
         self._swapped: dict[str, Parcel] = {}
@@ -77,9 +80,19 @@ class Courier:
         self._rng = random.Random(f"{seed}:courier")
         self._ready = threading.Condition()
 
-    def attach(self, provider: str, sign: Sign, retry_wait: RetryWait, defaults: Target) -> None:
-        """Make a provider known, with the way it signs and retries."""
+    def attach(
+        self,
+        provider: str,
+        sign: Sign,
+        retry_wait: RetryWait,
+        defaults: Target,
+        *,
+        dress: Dress | None = None,
+        told: Told | None = None,
+    ) -> None:
+        """Make a provider known, with the way it signs and retries; what it changes and learns at each attempt."""
         self.signers[provider] = (sign, retry_wait)
+        self.habits[provider] = (dress, told)
         self.targets.setdefault(provider, defaults)
 
     def configure(self, provider: str, settings: Json) -> None:
@@ -218,11 +231,16 @@ class Courier:
     def _deliver(self, parcel: Parcel, line: "Line", generation: int) -> None:
         target = self.targets[parcel.provider]
         sign, retry_wait = self.signers[parcel.provider]
+        dress, told = self.habits[parcel.provider]
+        body = dress(parcel.body, parcel.attempt + 1) if dress else parcel.body
+        line.timeout_s = float(target.options.get("timeout_s", TIMEOUT_S))
         secrets = ["forged-secret"] if parcel.forged else list(target.secrets)
-        headers = sign(parcel.body, secrets, {**target.options, **parcel.extra, "event_id": parcel.event_id})
+        headers = sign(body, secrets, {**target.options, **parcel.extra, "event_id": parcel.event_id})
         began = time.monotonic()
-        status, retry_after = line.post(target.url, parcel.body, headers)
+        status, retry_after = line.post(target.url, body, headers)
         parcel.attempt += 1
+        if told and not parcel.forged:
+            told(parcel.attempt, status)
         self._note(parcel, status=status, fault=parcel.fault, ms=round((time.monotonic() - began) * 1000, 1))
         if parcel.forged or (status is not None and 200 <= status < 300) or parcel.attempt >= target.max_attempts:
             return
@@ -243,6 +261,7 @@ class Line:
     """One keep-alive connection to whatever address the target has now."""
 
     def __init__(self) -> None:
+        self.timeout_s = TIMEOUT_S
         self._base = ""
         self._connection: http.client.HTTPConnection | None = None
 
@@ -262,7 +281,7 @@ class Line:
     def _once(self, base: str, path: str, body: bytes, headers: dict[str, str], *, reused: bool) -> tuple[int, str]:
         if not reused or self._connection is None:
             self.close()
-            self._connection = http.client.HTTPConnection(base, timeout=TIMEOUT_S)
+            self._connection = http.client.HTTPConnection(base, timeout=self.timeout_s)
             self._base = base
         self._connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
         response = self._connection.getresponse()

@@ -15,6 +15,7 @@ SECRETS = {
     "stripe": keys.STRIPE_WEBHOOK_SECRET,
     "netsuite": keys.NETSUITE_WEBHOOK_SECRET,
     "zendesk": keys.ZENDESK_WEBHOOK_SECRET,
+    "pipedrive": keys.PIPEDRIVE_WEBHOOK_SECRET,
 }
 
 

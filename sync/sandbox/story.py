@@ -81,7 +81,8 @@ class Story:
         self.remote.faults("zendesk", DESK_AWAY, DESK_SILENT)
         punctual, unpaid = self._of(Fate.PUNCTUAL), self._of(*UNPAID)
         for one in punctual:
-            self.remote.play("stripe", "pay_invoice", subscription=one.subscription, noise=True)
+            paid = self.remote.play("stripe", "pay_invoice", subscription=one.subscription, noise=True)
+            one.charge = str(paid["charge"])
         for one in unpaid:
             self._fail(one, days=1)
         return f"{len(punctual)} renewals paid, {len(unpaid)} declined; the help desk answers 503, then not at all"

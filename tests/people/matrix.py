@@ -66,6 +66,10 @@ PAGES = """
     GET  admin/queue/bulk/approve/                  y  y  y  y  y  y  y  -  y  -
     POST admin/queue/bulk/claim/                    y  y  y  y  y  y  y  -  y  -
     POST admin/queue/bulk/approve/                  y  y  y  y  y  y  y  -  y  -
+    POST admin/queue/bulk/reject/                   y  y  y  y  y  y  y  -  y  -
+    POST admin/queue/bulk/retry/                    y  y  y  y  y  y  y  -  y  -
+    POST admin/queue/bulk/assign/                   y  y  y  y  y  y  y  -  y  -
+    POST admin/queue/bulk/snooze/                   y  y  y  y  y  y  y  -  y  -
 
     # --- one item
     GET  admin/review/{in_review}/live/             y  y  y  y  y  y  y  -  y  -
@@ -105,8 +109,8 @@ PAGES = """
     GET  admin/runbooks/{runbook}/                  y  y  y  y  y  y  y  -  y  -
     POST admin/runbooks/{runbook}/edit/             -  -  y  -  -  y  -  -  y  -
     POST admin/runbooks/{runbook}/test/             -  -  y  -  -  y  -  -  y  -
-    POST admin/review/{failed}/runbook/{runbook_id}/0/tick/    y  y  y  y  y  y  -  -  y  -
-    POST admin/review/{failed}/runbook/{runbook_id}/0/untick/  y  y  y  y  y  y  -  -  y  -
+    POST admin/review/{failed}/runbook/{runbook_id}/1/tick/    y  y  y  y  y  y  -  -  y  -
+    POST admin/review/{failed}/runbook/{runbook_id}/1/untick/  y  y  y  y  y  y  -  -  y  -
     GET  admin/routing/                             y  y  y  y  y  y  y  -  y  -
     POST admin/routing/absences/add/                y  y  y  y  y  y  y  -  y  -
     GET  admin/routing/rules/add/                   -  -  y  -  -  -  -  -  y  -
@@ -114,6 +118,7 @@ PAGES = """
     GET  admin/routing/rules/{rule}/                -  -  y  -  -  -  -  -  y  -
     POST admin/routing/rules/{rule}/                -  -  y  -  -  -  -  -  y  -
     POST admin/routing/rules/{rule}/up/             -  -  y  -  -  -  -  -  y  -
+    POST admin/routing/rules/{rule}/down/           -  -  y  -  -  -  -  -  y  -
     POST admin/routing/rules/{rule}/end/            -  -  y  -  -  -  -  -  y  -
     POST admin/routing/absences/{absence}/end/      -  -  y  -  -  -  -  -  y  -
 
@@ -125,7 +130,11 @@ PAGES = """
     POST admin/gates/{gate}/test/                   y  y  y  y  y  y  y  -  y  -
     POST admin/gates/{gate}/submit/                 -  -  -  y  -  -  -  -  y  -
     POST admin/gates/{gate}/withdraw/               -  -  -  y  -  -  -  -  y  -
+    POST admin/gates/{gate}/take_back/              -  -  -  y  -  -  -  -  y  -
     POST admin/gates/{gate}/approve/                -  -  y  -  y  -  -  -  y  -
+    POST admin/gates/{live_gate}/ask_retire/        -  -  -  y  -  -  -  -  y  -
+    POST admin/gates/{live_gate}/keep/              -  -  -  y  -  -  -  -  y  -
+    POST admin/gates/{live_gate}/retire/            -  -  y  -  y  -  -  -  y  -
 
     # --- stop and resume
     GET  admin/stop/                                y  y  y  y  y  y  y  y  y  -
@@ -174,6 +183,8 @@ PAGES = """
     GET  healthz                                    y  y  y  y  y  y  y  y  y  y
     GET  readyz                                     y  y  y  y  y  y  y  y  y  y
     POST webhooks/stripe/                           -  -  -  -  -  -  -  -  -  -
+    POST webhooks/slack/interactions/               -  -  -  -  -  -  -  -  -  -
+    POST webhooks/slack/events/                     -  -  -  -  -  -  -  -  -  -
     POST webhooks/stripe                            -  -  -  -  -  -  -  -  -  -
 """
 

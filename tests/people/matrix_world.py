@@ -88,7 +88,7 @@ class World:
                 "action": self.items["applied"].action_id, "contract": self.contract.pk,
                 "customer": self.contract.customer_id, "external_id": self.contract.customer.external_id,
                 "event": self.event.pk, "body": self.body.pk, "view": self.view.pk, "absence": self.absence.pk,
-                "gate": self.draft.pk,
+                "gate": self.draft.pk, "live_gate": self.records["gates/gateversion"].pk,
                 "user": self.asker.pk,
                 "group": Group.objects.order_by("pk").values_list("pk", flat=True).first(),
                 "runbook": lambda: Runbook.objects.order_by("pk").first().slug,
@@ -145,7 +145,7 @@ class World:
         return {
             "reason": "because", "version": version, "preview_hash": preview, "text": "Looked at it.",
             "cause": "wrong_data", "corrective_action": "mended", "prevention": "checked at intake",
-            "to": f"user:{self.colleague.pk}", "group": "Support", "until": "tomorrow", "why": "time", "field_plan": "x",
+            "to": f"user:{self.colleague.pk}", "group": "Support", "until": "tomorrow", "why": "time",
             "scope": "all", "word": "RESUME", "kind": "contract.suspend", "ask": "1", "name": "a view", "view": "",
             "pick": f"{pick.pk}:{pick.action.state_version}:{pick.action.preview_hash}", "title": "A runbook",
             "when": "Always", "owner_group": "Support", "zone": "UTC", "start_page": "home", "position": "1",

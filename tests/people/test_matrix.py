@@ -6,6 +6,8 @@ import pytest
 from django.db import transaction
 from django.urls import URLResolver, get_resolver, resolve
 
+from meshline.console import gate_pages, routing_pages, settings_page, stop_page, verbs
+from meshline.console.queue import bulk_words
 from tests.people import matrix
 from tests.people.matrix import WHO, lines
 from tests.people.matrix_world import World, state, touched
@@ -98,6 +100,23 @@ def test_every_method_of_the_api_is_in_the_table(world):
     }
 
     assert sorted(ours - found) == [], HOW_TO
+
+
+VERBS = {
+    "review_verb": verbs.CALLS,
+    "stop_verb": stop_page.VERBS,
+    "gate_verb": gate_pages.CALLS,
+    "my_settings_verb": settings_page.VERBS,
+    "routing_verb": {verb for _, verb in routing_pages.VERBS},
+    "queue_bulk": bulk_words.VERBS,
+}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_of_the_pages_is_in_the_table(world, name):
+    found = [resolve(world.address(line).partition("?")[0]) for line in lines() if line.method == "POST"]
+
+    assert set(VERBS[name]) - {one.kwargs["verb"] for one in found if one.url_name == name} == set(), HOW_TO
 
 
 def test_no_line_is_written_twice():

@@ -84,6 +84,11 @@ class Client:
         sent.update({name.replace("_", "-"): value for name, value in headers.items()})
         return self.session.request(method, f"{self.url}/zendesk/api/v2{path}", json=data, headers=sent, timeout=5)
 
+    def pipedrive(self, method: str, path: str, *, data: Any = None, **headers: str) -> requests.Response:
+        sent = {"x-api-token": keys.PIPEDRIVE_API_TOKEN}
+        sent.update({name.replace("_", "-"): value for name, value in headers.items()})
+        return self.session.request(method, f"{self.url}/pipedrive{path}", json=data, headers=sent, timeout=5)
+
 
 class Receiver(ThreadingHTTPServer):
     """Keeps every delivery; answers with the statuses it was given, then with 200."""

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from gates import limits, review
+from gates import review
 from gates.cells import item_tag
 from gates.models import ReviewItem
 from ledger import cells
@@ -17,7 +17,7 @@ from ledger.words import event_words, kind_words, why_words
 from meshline.console import bar, claims, judgement, parts, runbook_pages, snapshot
 from meshline.console.page import Block, Page, present
 from meshline.console.pages import item_blocks
-from meshline.console.pages.item_story import Story
+from meshline.console.pages.item_story import Story, currency_of
 from meshline.console.queue import walk
 from sync import refresh
 
@@ -181,10 +181,9 @@ def approvals(action: Action | None, story: Story) -> str:
 def refunded(item: ReviewItem, story: Story) -> Any:
     """What the customer was given in 30 days, pending included, against the limit; this item's amount beside it."""
     action, customer = item.action, item.customer
-    currency = (action.currency if action else "") or (customer.currency if customer else "")
+    currency, spent = currency_of(item), story.spent_minor
     if customer is None or not currency:
         return cells.dash()
-    spent = limits.spent_minor(customer.pk, currency, but=action.pk if action else None)
     limit = judgement.limit_of(currency, story.raw["gates"])
     shown = cells.amount(spent, currency)
     of = format_html(" of {}", cells.amount(limit, currency)) if limit is not None else ""

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import models
 
+from gates import limits
 from gates.models import ReviewItem
 from ledger import clock, sets
 from ledger.models import Event, ExternalId, LedgerRow
@@ -48,7 +49,7 @@ LISTS: dict[str, tuple[str, str, int]] = {
     "related": (
         "r.id, r.state, r.kind, r.sentence, r.resolution, r.due_at, r.created_at, r.resolved_at, r.id as nth",
         """gates_reviewitem r where r.customer_id = %(customer)b::bigint and r.id <> %(item)b::bigint
-              and r.created_at > %(since)b::timestamptz""", FEW,
+              and r.created_at > %(lately)b::timestamptz""", FEW,
     ),
     "done": (
         "d.kind, d.id as nth",
@@ -93,12 +94,14 @@ def _list(name: str) -> str:
     )
 
 
-STORY = f"select jsonb_build_object({', '.join(map(_list, LISTS))})"
+STORY = f"select jsonb_build_object({', '.join(map(_list, LISTS))}), ({limits.SPENT_SQL})"
 
 
 @dataclass(slots=True)
 class Story:
-    """The lists as records and plain entries, oldest first."""
+    """The lists as records and plain entries, oldest first; `spent_minor` is what the customer was given in 30 days,
+    pending ones included and this item's own amount left out.
+    """
 
     raw: Mapping[str, list[dict[str, Any]]]
     events: list[Event]
@@ -107,22 +110,25 @@ class Story:
     links: list[ExternalId]
     related: list[ReviewItem]
     names: dict[str, str]
+    spent_minor: int
 
     @classmethod
     def read(cls, item: ReviewItem, me: int) -> "Story":
         """By correlation id, action and customer."""
         action, now = item.action, clock.now()
         rules = [str(one.get("rule")) for one in action.answers if isinstance(one, Mapping)] if action else []
-        known = {
+        known: dict[str, Any] = {
             "action": item.action_id, "item": item.pk, "me": me, "here": now - HERE_FOR, "customer": item.customer_id,
-            "contract": action.contract_id if action else None, "since": now - RELATED_FOR, "opened": item.created_at,
+            "contract": action.contract_id if action else None, "lately": now - RELATED_FOR, "opened": item.created_at,
             "thread": item.correlation_id, "event": item.event_id, "rules": rules,
         }  # fmt: skip
-        raw = sets.run(STORY, known)[0][0]
+        known |= {"but": item.action_id, "currency": currency_of(item), "since": now - limits.WINDOW}
+        raw, spent = sets.run(STORY, known)[0]
         names = {one["actor"]: one["name"] or actor_words(one["actor"]) for one in raw["rows"]}
         return cls(
             raw, made(Event, raw["events"]), made(LedgerRow, raw["rows"]), made(Attempt, raw["attempts"]),
             made(ExternalId, raw["links"]), made(ReviewItem, raw["related"]), names,
+            int(spent),
         )  # fmt: skip
 
     @property
@@ -150,6 +156,12 @@ class Story:
     def confirmed_kinds(self) -> set[str]:
         """Kinds of action that the ledger confirmed for this customer since the item was opened."""
         return {one["kind"] for one in self.raw["done"]}
+
+
+def currency_of(item: ReviewItem) -> str:
+    """The currency that sums about the item are in: the action's, else the customer's."""
+    own = item.action.currency if item.action else ""
+    return own or (item.customer.currency if item.customer else "")
 
 
 def made(model: type[Record], entries: list[dict[str, Any]]) -> list[Record]:

@@ -16,6 +16,7 @@ from meshline.console.queue.address import Asked
 from meshline.console.queue.rows import Group
 from meshline.console.queue.walk import item_url
 
+FITS = 14  # characters of a name that its column shows
 SHORT = 16  # characters of a preview's hash in a row: enough to see that it changed; the confirm page carries all
 
 
@@ -47,6 +48,7 @@ class Row:
     amount: str
     due: SafeString
     owner: SafeString
+    holder: str
     group: GroupLine | None
     is_shown: bool
     more: Sequence[Any]
@@ -54,7 +56,7 @@ class Row:
 
 def row(one: Any, asked: Asked, columns: Sequence[str]) -> Row:
     """The cells of one item."""
-    group: Group | None = one.group
+    group: Group | None = getattr(one, "group", None)
     return Row(
         item=one,
         url=item_url(one.pk, asked),
@@ -68,6 +70,7 @@ def row(one: Any, asked: Asked, columns: Sequence[str]) -> Row:
         amount=money.display(one.amount_minor, one.currency) if one.amount_minor is not None else cells.dash(),
         due=due_badge(one),
         owner=owner(one),
+        holder=holder(one),
         group=group_line(group, one, asked) if group else None,
         is_shown=group is None or group.unfolded,
         more=[MORE[name][1](one) for name in columns],
@@ -112,6 +115,12 @@ def rule(one: Any) -> str:
     elif one.gate_version:
         said = f"{said or why_words(one.why)} ({one.why} v{one.gate_version})"
     return cells.plain(said or one.why, 120)
+
+
+def holder(one: Any) -> str:
+    """The name that stands cut in its column, in full for the title; empty where it is not cut."""
+    name = one.owner.get_username() if one.owner else one.owner_group
+    return cells.plain(name, 80) if len(name) > FITS else ""
 
 
 def owner(one: Any) -> SafeString:

@@ -1,5 +1,6 @@
 """The rows of one page of the queue, read in one statement, and the groups that failures make."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from gates.cells import ORDER
 from gates.models import Approval, Presence, ReviewItem
 from ledger import clock
 from meshline.console.queue import chips
-from meshline.console.queue.address import Asked
+from meshline.console.queue.address import Asked, base
 
 PAGE = 50
 DEEPEST = 20  # pages: nobody works further down than this, and counting along would cost more than the list
@@ -43,15 +44,17 @@ def page(asked: Asked) -> tuple[list[Any], bool]:
 
     Each item carries `watched_by` and `agreed_by` (user names), `gate_version` and, among failures, `group`.
     """
+    start = (min(asked.page, DEEPEST) - 1) * PAGE
     wanted = dressed(asked.items(), asked.user)
     if groups_failures(asked):
-        wanted = folded(wanted, asked.group)
+        # Counting in groups looks at every failure, so only keys are looked at; the rows in sight are read by them.
+        lines = list(folded(asked.items(), asked.group)[start : start + PAGE + 1])
+        known = {one.pk: one for one in dressed(base().filter(pk__in=[line[0] for line in lines]), asked.user)}
+        found: list[Any] = [known[line[0]] for line in lines]  # an open item is never removed
+        for one, (_, *line) in zip(found, lines, strict=True):
+            one.group = group_of(line, asked)
     else:
-        wanted = wanted.order_by(*(["-pk"] if asked.is_ended else ORDER))
-    start = (min(asked.page, DEEPEST) - 1) * PAGE
-    found: list[Any] = list(wanted[start : start + PAGE + 1])
-    for one in found:
-        one.group = group_of(one, asked)
+        found = list(wanted.order_by(*(["-pk"] if asked.is_ended else ORDER))[start : start + PAGE + 1])
     return found[:PAGE], len(found) > PAGE and asked.page < DEEPEST
 
 
@@ -87,30 +90,33 @@ def version_of_gate() -> Func:
     )
 
 
-def folded(items: QuerySet[Any], unfolded: str) -> QuerySet[Any]:
-    """One row for each group and all rows of the unfolded one, groups in the order of their due times."""
+def folded(items: QuerySet[ReviewItem], unfolded: str) -> QuerySet[Any]:
+    """One line for each group and all of the unfolded one, groups in the order of their due times.
+
+    A line is the item's key, then the group's key, size, first and last time, and the item's place in it.
+    """
     over: dict[str, Any] = {"partition_by": [GROUP]}
     nth = Window(RowNumber(), order_by=["due_at", "pk"], **over)
     return (
         items.annotate(
             grouped=GROUP,
-            group_size=Window(Count("pk"), **over),
-            group_first=Window(Min("created_at"), **over),
-            group_last=Window(Max("created_at"), **over),
+            size=Window(Count("pk"), **over),
+            first=Window(Min("created_at"), **over),
+            last=Window(Max("created_at"), **over),
             group_due=Window(Min("due_at"), **over),
             nth=nth,
             in_sight=Case(When(grouped=unfolded, then=Value(1)), default=nth),
         )
         .filter(in_sight__lte=1)
         .order_by("group_due", "grouped", "nth")
+        .values_list("pk", "grouped", "size", "first", "last", "nth")
     )
 
 
-def group_of(item: Any, asked: Asked) -> Group | None:
+def group_of(line: Sequence[Any], asked: Asked) -> Group | None:
     """The group whose line stands above this item; None for one that failed alone or is not the first of its group."""
-    if getattr(item, "group_size", 1) < 2 or (item.nth != 1 and asked.group == item.grouped):
-        return None
-    return Group(item.grouped, item.group_size, item.group_first, item.group_last, asked.group == item.grouped)
+    key, size, first, last, nth = line
+    return Group(key, size, first, last, asked.group == key) if size > 1 and nth == 1 else None
 
 
 def members(key: str, most: int) -> list[tuple[int, int, str]]:

@@ -14,6 +14,7 @@ WORDS = {
     "released": "actions released after a stop",
     "woken": "review items whose wait is over",
     "bumped": "steps of the SLA, to the next owner",
+    "messages": "messages about review items to write",
 }
 
 

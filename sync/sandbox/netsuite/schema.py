@@ -27,7 +27,7 @@ class RecordType:
 
 READ_ONLY = ("id", "links", "createdDate", "lastModifiedDate", "refName")
 LINE_FIELDS = frozenset({"line", "item", "quantity", "rate", "amount", "description", "custcol_mesh_line"})
-ADDRESS_FIELDS = frozenset({"id", "nexusCountry", "nexusState", "nexus", "taxRegistrationNumber", "address"})
+ADDRESS_FIELDS = frozenset({"id", "nexuscountry", "nexusstate", "nexus", "taxregistrationnumber", "address"})
 
 CUSTOMER = RecordType(
     "customer", "entity", 1847,

@@ -1,0 +1,74 @@
+"""Linking people: which account here a Slack identity belongs to. Only an operator does this, never a click."""
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from gates.stop import Refused
+from ledger import book
+from sync import providers
+from sync.contracts.slack import SOURCE
+from sync.providers.slack import Slack, is_user_id
+from sync.slack.models import SlackAccount
+
+
+def link(user: User, slack_user: str, *, actor: str) -> SlackAccount:
+    """Link an account to a Slack identity of our workspace; the one it had before is given up.
+
+    Raises Refused: 422 for what is no id or no workspace, 409 where the identity is somebody else's.
+    """
+    team = _team()
+    if not is_user_id(slack_user):
+        raise Refused(422, "slack_user", "slack_user: a person's id in Slack, like U024BE7LH")
+    if not user.is_active:
+        raise Refused(409, "inactive", f"{user.get_username()} is out of use")
+    try:
+        with transaction.atomic():
+            made, _ = SlackAccount.objects.update_or_create(
+                team=team, user=user, defaults={"slack_user": slack_user, "linked_by": actor}
+            )
+            _row(user, "link", actor, slack_user)
+    except IntegrityError:
+        raise Refused(409, "taken", f"{slack_user} is linked to another account; one person is one account") from None
+    return made
+
+
+def unlink(user: User, *, actor: str) -> bool:
+    """Take an account's Slack identity away; says whether there was one."""
+    with transaction.atomic():
+        gone, _ = SlackAccount.objects.filter(user=user).delete()
+        if gone:
+            _row(user, "unlink", actor, "")
+    return bool(gone)
+
+
+def look_up(user: User) -> str:
+    """The Slack id of who confirmed this account's address there. Raises Refused where nobody did, or two could."""
+    team, email = _team(), user.email.strip()
+    if not email:
+        raise Refused(422, "email", f"{user.get_username()} has no address to look for; name the Slack id")
+    if User.objects.filter(email__iexact=email).exclude(pk=user.pk).exists():
+        raise Refused(409, "email", "another account has the same address; name the Slack id")
+    chat = providers.get(SOURCE)
+    assert isinstance(chat, Slack)
+    found = chat.member(email)
+    fits = found is not None and found.is_confirmed and found.is_active and found.team == team
+    if found is None or not fits or found.email.casefold() != email.casefold():
+        raise Refused(404, "nobody", "nobody in the workspace has confirmed this address; name the Slack id")
+    return found.id
+
+
+def _team() -> str:
+    team = str(settings.MESHLINE_PROVIDERS.get(SOURCE, {}).get("team_id") or "")
+    if not team:
+        raise Refused(409, "not_connected", "Slack is not connected: set MESHLINE_SLACK_TEAM_ID and the others")
+    return team
+
+
+def _row(user: User, decision: str, actor: str, slack_user: str) -> None:
+    row = {
+        "subject_kind": "account", "subject_id": str(user.pk), "decision": decision, "actor": actor,
+        "prior_state": "active", "post_state": "active", "outcome": f"{decision}ed",
+        "inputs": {"slack_user": slack_user} if slack_user else {},
+    }  # fmt: skip
+    book.write_rows([row])
