@@ -73,7 +73,7 @@ def send(
     is_write: bool,
     guard: Callable[[], None] | None = None,
     is_private: bool = False,
-    seconds: float = sockets.EXCHANGE_SECONDS,
+    seconds: float | None = None,
     now: Callable[[], datetime] = clock.now,
 ) -> Response:
     """Carry out one exchange; `guard` is asked between connecting and the first byte of a write.
@@ -86,6 +86,7 @@ def send(
         raise ValueError("a write needs its guard, and only a write may change something")
     allow_loopback = check_base_url(base_url, allow_loopback=bool(getattr(settings, "MESHLINE_ALLOW_LOOPBACK", False)))
     prepared = _prepare(request, auth_headers, base_url)
+    seconds = sockets.EXCHANGE_SECONDS if seconds is None else seconds
     flight = sockets.Flight(guard if is_write else None, allow_loopback=allow_loopback, seconds=seconds)
     answer, began_at, started = _Answer(), now(), time.monotonic()
     fault: Exception | None = None

@@ -27,7 +27,8 @@ def change_contract(one: Claimed, changes: dict[str, Any]) -> None:
     """Further columns of the contract, of those that a confirmation may change."""
     chosen = {name: changes[name] for name in CONTRACT_COLUMNS if name in changes}
     columns = ", ".join(f"{name} = %({name})b" for name in chosen)
-    sets.run(f"update ledger_contract set {columns}, updated_at = now() where id = %(id)b", {**chosen, "id": one.contract_id})
+    values = {**chosen, "id": one.contract_id}
+    sets.run(f"update ledger_contract set {columns}, updated_at = now() where id = %(id)b", values)
 
 
 def compensate(one: Claimed, into: Booking) -> None:

@@ -319,7 +319,7 @@ class Drain:
             wait = max(5.0 * settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS, 0.05)
             claim.release_events([one.heard.id], self.token, error=one.error.message, wait=wait)
         else:
-            one.heard.park = f"{one.error.provider or 'nobody'} cannot say what this is about: {one.error.message}"[:290]
+            one.heard.park = f"{one.error.provider} cannot say what this is about: {one.error.message}"[:290]
             self.book_events([one.heard], {})
 
     def finish(self) -> int:

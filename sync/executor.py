@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from gates import decide
-from gates import playbooks
+from gates import decide, playbooks
 from gates.types import Decision, Facts, Policy
 from ledger import clock
 from sync import booking, enrich

@@ -1,6 +1,5 @@
 """What each kind of event means for a contract: payments, subscriptions, disputes, the ERP's records, tickets."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from gates import decide
@@ -64,12 +63,8 @@ def handle(
             return _erp_customer(one, place, into)
         case TicketSeen():
             return _ticket(one, contract, into)
-        case DealSeen():
-            return deals.handle(one, contract, planned, into)
-        case OrganizationSeen():
-            return identity.organization(one, place, into)
-        case PersonSeen():
-            return "ignored: people are read live before anything is decided"
+        case DealSeen() | OrganizationSeen() | PersonSeen():
+            return _crm(one, place, contract, planned, into)
         case SlackClick():
             return desk.clicked(one.id, one.seen)
         case SlackSubmitted():
@@ -81,6 +76,14 @@ def handle(
                 else ("ignored: nobody here knows this customer")
             )
     return "done: noted; read live before anything is decided" if place else "ignored: nobody here knows this customer"
+
+
+def _crm(one: Heard, place: Found | None, contract: Known | None, planned: Planned, into: Booking) -> str:
+    if isinstance(one.seen, DealSeen):
+        return deals.handle(one, contract, planned, into)
+    if isinstance(one.seen, OrganizationSeen):
+        return identity.organization(one, place, into)
+    return "ignored: people are read live before anything is decided"
 
 
 def _payment(one: Heard, contract: Known | None, planned: Planned, chosen: dunning.Settings, into: Booking) -> str:

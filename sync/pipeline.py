@@ -12,8 +12,8 @@ from gates.playbooks import PLAYBOOKS, dunning
 from ledger import claim, clock, sets
 from sync import correlate, happenings, planned, understand
 from sync.booking import Booking
-from sync.correlate import Found
 from sync.contracts.pipedrive import DealSeen
+from sync.correlate import Found
 from sync.facts import Known
 from sync.onboarding import deals
 from sync.understand import Heard

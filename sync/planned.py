@@ -15,7 +15,7 @@ WAITING_STATES = ("held", "in_review", "approved", "parked", "failed")
 
 @dataclass(slots=True)
 class Row:
-    """An action that exists for an invoice or a deal, as far as a playbook needs it; `fresh` ones are of this very batch."""
+    """An action that exists for an invoice or a deal, as far as a playbook needs it; or one of this very batch."""
 
     id: UUID
     kind: str

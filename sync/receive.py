@@ -14,7 +14,7 @@ from sync import contracts, deadline, inbox, providers, refusals
 from sync.errors import BadBody, SignatureError
 from sync.inbox import Delivery
 from sync.providers.base import Headers
-from sync.slack import forms
+from sync.slack.forms import begin as begin_form
 from sync.wiretypes import Envelope
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ ACCEPTED = Answer(200, b"stored")
 NOTED = Answer(200, b"noted")
 # Slack shows whoever clicked an error unless the body is empty, and lets a form be opened for three seconds.
 ANSWERS = {"slack": Answer(200)}
-AFTER: dict[str, Callable[[Delivery, int], None]] = {"slack": forms.begin}
+AFTER: dict[str, Callable[[Delivery, int], None]] = {"slack": begin_form}
 UNVERIFIED = Answer(401, b"not verified")
 UNKNOWN_SOURCE = Answer(404, b"no such source")
 TOO_SLOW = Answer(408, b"body took too long", (PLAIN, ("connection", "close")))

@@ -16,9 +16,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q
 
-from gates import decide, items, policy, stop
+from gates import decide, items, playbooks, policy, stop
 from gates.models import StopSwitch
-from gates import playbooks
 from gates.policy import Policies
 from ledger import book, cells, clock, sets, wake
 from ledger.models import Action, LedgerRow

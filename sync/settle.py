@@ -205,7 +205,9 @@ def _confirm(one: Claimed, answer: Confirmation, into: Booking) -> None:
     changes = one.kind.changes(one.work)
     if changes:
         confirmed.change_contract(one, changes)
-    into.links += [(one.customer_id, link, one.contract_id) for link in answer.links]
+    into.links += [  # the id of a customer there is no finer than a customer here
+        (one.customer_id, link, None if link[1] == "customer" else one.contract_id) for link in answer.links
+    ]
     if one.reverses_id is not None:
         confirmed.compensate(one, into)
     confirmed.move_customer(one, into, row)

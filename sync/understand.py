@@ -95,15 +95,18 @@ def links_of(seen: Any) -> tuple[tuple[Link, ...], tuple[Link, ...]]:
             )
         case TicketSeen():
             found = (("zendesk", "ticket", seen.id),), ()
-        case DealSeen():
-            found = (("pipedrive", "deal", seen.id),), (("pipedrive", "organization", seen.org_id),)
-        case OrganizationSeen():
-            found = (), (("pipedrive", "organization", seen.id),)
-        case PersonSeen():
-            found = (), (("pipedrive", "organization", seen.org_id),)
+        case DealSeen() | OrganizationSeen() | PersonSeen():
+            found = crm_links(seen)
         case _:
             found = (), ()
     return tuple(link for link in found[0] if link[2]), tuple(link for link in found[1] if link[2])
+
+
+def crm_links(seen: DealSeen | OrganizationSeen | PersonSeen) -> tuple[tuple[Link, ...], tuple[Link, ...]]:
+    """A deal there is a contract here, an organization is a customer."""
+    organization = seen.id if isinstance(seen, OrganizationSeen) else seen.org_id
+    deal = (("pipedrive", "deal", seen.id),) if isinstance(seen, DealSeen) else ()
+    return deal, (("pipedrive", "organization", organization),)
 
 
 def payment(heard: Heard) -> PaymentSeen | None:

@@ -44,7 +44,7 @@ def judge(deal: Deal, contract_state: str, made: Mapping[str, tuple[str, ...]], 
     """
     if deal.standing != "signed":
         return _left(deal, contract_state, made)
-    verbs = ("sign",) if contract_state == "draft" else ()
+    verbs: tuple[str, ...] = ("sign",) if contract_state == "draft" else ()
     verbs += ("qualify",) if contract_state in ("draft", "signed") and not deal.lacks else ()
     following = customer(deal) if not _stands(made.get("customer.create", ()), told=told) else ()
     if not following and "applied" in made.get("customer.create", ()):

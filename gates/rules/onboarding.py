@@ -129,9 +129,8 @@ def customer_settled(proposal: Proposal, facts: Facts, policy: Policy) -> RuleRe
     """While nobody has said who a customer is, after a merge, a rename or a deletion, nobody bills it unasked."""
     bills = proposal.kind in BILLING_KINDS or proposal.risk.money or proposal.risk.contract
     if bills and facts.customer_state == "conflict":
-        return RuleResult(
-            "customer_settled", Verdict.REVIEW, "the customer was merged, renamed or deleted elsewhere; confirm who it is"
-        )
+        reason = "the customer was merged, renamed or deleted elsewhere; confirm who it is"
+        return RuleResult("customer_settled", Verdict.REVIEW, reason)
     return RuleResult("customer_settled", Verdict.PASS)
 
 

@@ -7,7 +7,8 @@ FORMATS = {
     "AT": r"(?:AT)?U\d{8}", "BE": r"(?:BE)?[01]\d{9}", "BG": r"(?:BG)?\d{9,10}", "CY": r"(?:CY)?\d{8}[A-Z]",
     "CZ": r"(?:CZ)?\d{8,10}", "DE": r"(?:DE)?\d{9}", "DK": r"(?:DK)?\d{8}", "EE": r"(?:EE)?\d{9}",
     "ES": r"(?:ES)?[A-Z0-9]\d{7}[A-Z0-9]", "FI": r"(?:FI)?\d{8}", "FR": r"(?:FR)?[A-Z0-9]{2}\d{9}",
-    "GR": r"(?:EL|GR)?\d{9}", "HR": r"(?:HR)?\d{11}", "HU": r"(?:HU)?\d{8}", "IE": r"(?:IE)?\d[A-Z0-9+*]\d{5}[A-Z]{1,2}",
+    "GR": r"(?:EL|GR)?\d{9}", "HR": r"(?:HR)?\d{11}", "HU": r"(?:HU)?\d{8}",
+    "IE": r"(?:IE)?\d[A-Z0-9+*]\d{5}[A-Z]{1,2}",
     "IT": r"(?:IT)?\d{11}", "LT": r"(?:LT)?(?:\d{9}|\d{12})", "LU": r"(?:LU)?\d{8}", "LV": r"(?:LV)?\d{11}",
     "MT": r"(?:MT)?\d{8}", "NL": r"(?:NL)?\d{9}B\d{2}", "PL": r"(?:PL)?\d{10}", "PT": r"(?:PT)?\d{9}",
     "RO": r"(?:RO)?\d{2,10}", "SE": r"(?:SE)?\d{12}", "SI": r"(?:SI)?\d{8}", "SK": r"(?:SK)?\d{10}",
@@ -62,7 +63,7 @@ def country_of(number: str, country: str) -> str:
 
 
 def fault(number: str, country: str) -> str:
-    """What is wrong with a registration, as a clause; empty when nothing is. Where no format is known, being there does."""
+    """What is wrong with a registration, as a clause; empty when nothing is. Without a known format, being there does."""
     if not number.strip():
         return "is missing"
     plain = tidy(number)

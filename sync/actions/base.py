@@ -80,8 +80,8 @@ class ActionKind(ABC):
     `runbook` is the page for when it was wrong. A kind that declares neither, or no page, is refused at start. A write
     whose answer was lost is looked up before it is repeated, always; `settle` is how long it may still come through
     before "not there" is believed. With `remake_on_conflict` a request that can no longer succeed because its target
-    changed is made anew as another action. With `remake_on_change` one that was refused for certain and is sent again after what it says was corrected
-    is made anew, too. `asks_for` is what a person may fill in.
+    changed is made anew as another action; with `remake_on_change` one that was refused for certain and is sent again
+    after what it says was corrected is, too. `asks_for` is what a person may fill in.
     """
 
     name: str

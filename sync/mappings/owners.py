@@ -1,4 +1,4 @@
-"""Nothing is written to a field that another system owns: asked of every frozen request before its first byte leaves."""
+"""Nothing is written to a field that another system owns: asked of each frozen request before its first byte."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""How a value changes on its way: named functions that a mapping refers to. Pure; a fault is said, never guessed away."""
+"""How a value changes on its way: named functions that a mapping refers to. Pure; a fault is said, not guessed away."""
 
 import re
 import unicodedata

@@ -8,8 +8,7 @@ from uuid import UUID, uuid4
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from gates import decide, limits, policy
-from gates import playbooks
+from gates import decide, limits, playbooks, policy
 from gates.stop import Refused
 from gates.types import Facts, Proposal
 from ledger import book, clock, sets, wake

@@ -160,10 +160,10 @@ class Slack(Provider):
         if document["ok"]:
             return
         code, message = _explained(document)
-        error = self.error(meaning(code, is_write=is_write), response, message, code=code)
-        if isinstance(error, AuthError):
-            error.status = 401  # what every other provider says with its status
-        raise error
+        refusal = self.error(meaning(code, is_write=is_write), response, message, code=code)
+        if isinstance(refusal, AuthError):
+            refusal.status = 401  # what every other provider says with its status
+        raise refusal
 
     def post_message(self, channel: str, content: Mapping[str, Any], marker: str) -> FrozenRequest:
         """Freeze a new message with its marker. `content` has text and blocks."""
@@ -325,14 +325,13 @@ def _explained(document: Mapping[str, Any]) -> tuple[str, str]:
 def _named(type_: str, document: Mapping[str, Any], raw: bytes) -> tuple[str, str]:
     """Id and object of an interactive payload: a click is who, what, on which message, when; once for ever."""
     seen = contract.read(type_, "", document)
-    who = ":".join(map(str, (seen.home, seen.user))) if seen and hasattr(seen, "home") else ""
     if isinstance(seen, contract.SlackClick):
         place = f"{seen.channel}:{seen.message_ts}"
-        found = f"{who}:{seen.presses[0].action_id}:{seen.message_ts}:{seen.presses[0].action_ts}"
+        found = f"{seen.home}:{seen.user}:{seen.presses[0].action_id}:{seen.message_ts}:{seen.presses[0].action_ts}"
     elif isinstance(seen, contract.SlackSubmitted):
         view = document["view"]
         place = base.required(view, "id", "object")
-        found = f"{who}:view:{place}:{view.get('hash', '')}"
+        found = f"{seen.home}:{seen.user}:view:{place}:{view.get('hash', '')}"
     else:
         place, found = "", f"{type_}:{hashlib.sha256(raw).hexdigest()}"
     event_id = base.plain(found, "id") or hashlib.sha256(raw).hexdigest()
@@ -349,9 +348,7 @@ def _occurred(type_: str, document: Mapping[str, Any]) -> datetime | None:
 
 def _marked(messages: Sequence[Mapping[str, Any]], marker: str) -> str:
     for message in messages:
-        metadata = message.get("metadata")
-        payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
-        if isinstance(payload, dict) and payload.get("marker") == marker and metadata.get("event_type") == EVENT_TYPE:
+        if message.get("metadata") == {"event_type": EVENT_TYPE, "event_payload": {"marker": marker}}:
             return members.text(message, "ts")
     return ""
 

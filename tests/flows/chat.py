@@ -1,5 +1,6 @@
 """A workspace beside the small world: people who are linked, and what they do to messages."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.contrib.auth.models import User
 from gates.models import ReviewItem
 from sync import drain, sweep
 from sync.sandbox import keys
-from sync.slack import linking
+from sync.slack import forms, linking
 from sync.slack.models import SlackMessage
 from tests.flows.world import World
 from tests.people.cast import person
@@ -67,6 +68,24 @@ class Chat:
         """Send the newest form and have it decided."""
         self.world.play("slack", "submit_view", reason=reason, **more)
         self.settle(1)
+
+
+def opened(chat: Chat, wanted: int = 1) -> dict[str, Any]:
+    """The newest form, once it is there: it is opened beside the answer to the click."""
+    ends = time.monotonic() + 5
+    while len(chat.views()) < wanted and time.monotonic() < ends:
+        time.sleep(0.02)
+    while forms._room._value < forms.MOST_WAITING and time.monotonic() < ends:
+        time.sleep(0.02)
+    assert len(chat.views()) == wanted
+    return chat.views()[-1]
+
+
+def quiet(chat: Chat) -> None:
+    """Wait until no form is being opened any more."""
+    ends = time.monotonic() + 5
+    while forms._room._value < forms.MOST_WAITING and time.monotonic() < ends:
+        time.sleep(0.02)
 
 
 def buttons(message: dict[str, Any]) -> list[str]:

@@ -7,6 +7,8 @@ import pytest
 
 from gates import policy
 from sync import guard, listen, providers, settle
+from sync.slack import poster
+from tests.flows.chat import CHANNEL, Chat, target
 from tests.flows.shop import Buyer, buyer_of
 from tests.flows.world import World, acting
 from tests.simulators import Sandbox
@@ -38,3 +40,13 @@ def shop(world: World, settings: Any, monkeypatch: pytest.MonkeyPatch) -> World:
 @pytest.fixture
 def buyer(shop: World) -> Buyer:
     return buyer_of(shop)
+
+
+@pytest.fixture
+def chat(world: World, live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Chat:
+    monkeypatch.setattr(poster, "PACE_SECONDS", 0.0)
+    settings.MESHLINE_UNDO_SECONDS = 600  # what was approved stays so for a look
+    slack = {**settings.MESHLINE_PROVIDERS["slack"], "channels": {"Billing Resolver": CHANNEL}}
+    settings.MESHLINE_PROVIDERS = {**settings.MESHLINE_PROVIDERS, "slack": slack}
+    world.sandbox.post("/_webhooks", target(live_server.url))
+    return Chat(world)

@@ -37,6 +37,18 @@ def books(crm: World, name: str) -> list[dict[str, Any]]:
     return list(crm.sandbox.books("netsuite")["objects"][name].values())
 
 
+INVOICES, CUSTOMERS = "/services/rest/record/v1/invoice/", "/services/rest/record/v1/customer/"
+
+
+def refusal(detail: str, code: str = "USER_ERROR", path: str = CUSTOMERS) -> dict[str, Any]:
+    """NetSuite says no once, in these words."""
+    said = {"detail": f"Error while accessing a resource. {detail}", "o:errorCode": code}
+    return {
+        "provider": "netsuite", "kind": "answer", "method": "PUT", "path": path, "status": 400, "effect": False,
+        "count": 1, "body": {"title": "Bad Request", "status": 400, "o:errorDetails": [said]},
+    }  # fmt: skip
+
+
 def notes(crm: World) -> list[Any]:
     return [one for one in crm.writes("pipedrive") if one["path"].endswith("/notes")]
 
@@ -64,7 +76,7 @@ def test_signed_deal_becomes_one_customer_one_invoice_and_the_deal_says_so(crm: 
     contract = Contract.objects.get()
     assert (contract.state, contract.amount_minor, contract.currency) == ("active", 490_000, "eur")
     assert ours.state == "synced"
-    deal = next(one for one in crm.sandbox.books("pipedrive")["objects"]["deal"].values() if one["id"] == made["deal"])
+    deal = next(one for one in crm.sandbox.books("pipedrive")["objects"]["deals"].values() if one["id"] == made["deal"])
     assert ours.external_id in deal["custom_fields"].values()
     assert len(notes(crm)) == 1
     assert not ReviewItem.objects.exists()
@@ -252,8 +264,8 @@ def test_same_name_and_address_is_a_candidate_and_a_person_decides(crm: World, b
 @pytest.mark.parametrize("kind", ["lost_answer", "error_after"])
 def test_answer_that_is_lost_is_looked_up_and_nothing_is_doubled(crm: World, kind: str) -> None:
     crm.fault(
-        {"provider": "netsuite", "kind": kind, "method": "PUT", "times": 1},
-        {"provider": "pipedrive", "kind": kind, "method": "POST", "times": 1},
+        {"provider": "netsuite", "kind": kind, "method": "PUT", "count": 1},
+        {"provider": "pipedrive", "kind": kind, "method": "POST", "count": 1},
     )
     sign(crm)
 
@@ -280,9 +292,7 @@ def test_writes_that_run_as_jobs_are_asked_about_until_they_are_done(crm: World,
 
 
 def test_refused_as_a_person_sees_it_then_corrected_and_sent_again(crm: World, biller: User) -> None:
-    reason = "Invalid reference key 9 for terms."
-    crm.fault({"provider": "netsuite", "kind": "error", "method": "PUT", "path": "*/invoice/*", "status": 400,
-               "code": "INVALID_CONTENT", "detail": reason, "times": 1})  # fmt: skip
+    crm.fault(refusal("Invalid reference key 9 for terms.", "INVALID_CONTENT", path=INVOICES))
     made = sign(crm)
     failed = crm.until("invoice.create", "failed")
     item = ReviewItem.objects.get()

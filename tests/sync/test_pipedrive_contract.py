@@ -153,7 +153,8 @@ def test_money_is_exact_or_says_why_not(value, currency, amount, why):
     ("members", "member"),
     [
         ({"value": "4900"}, "value"), ({"value": True}, "value"), ({"value": 10**16}, "value"),
-        ({"status": "maybe"}, "status"), ({"update_time": None}, "update_time"), ({"update_time": "soon"}, "update_time"),
+        ({"status": "maybe"}, "status"), ({"update_time": None}, "update_time"),
+        ({"update_time": "soon"}, "update_time"),
         ({"id": None}, "id"), ({"stage_id": None}, "stage_id"), ({"label_ids": ["a"]}, "label_ids"),
         ({"custom_fields": []}, "custom_fields"),
         ({"custom_fields": {**RECORD["custom_fields"], "b2": 99}}, "Billing status"),

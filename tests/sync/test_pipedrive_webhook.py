@@ -1,4 +1,4 @@
-"""Pipedrive's deliveries at the receiver: credentials, names, retries that count themselves, bodies nobody should send."""
+"""Pipedrive's deliveries at the receiver: credentials, names, retries, and bodies nobody should send."""
 
 import base64
 import json

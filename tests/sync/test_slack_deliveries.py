@@ -13,6 +13,7 @@ from sync.contracts.slack import SlackClick
 from sync.errors import BadBody, SignatureError
 from sync.sandbox import keys
 from sync.slack import forms
+from tests.sync.test_webhooks import Served
 
 SLACK = providers.get("slack")
 # Made with the vendor's own verifier.
@@ -192,3 +193,26 @@ def test_the_addresses(client, path):
     answer = client.post(path, raw, content_type="application/x-www-form-urlencoded", headers=headers)
 
     assert (answer.status_code, Event.objects.count()) == (200, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_front_takes_clicks_at_both_addresses_and_answers_with_nothing(tmp_path):
+    served = Served(tmp_path)
+    try:
+        answers = [deliver(served, form(click()), name) for name in ("interactions", "events", "others")]
+        spoilt = deliver(served, form(click()), "interactions", secret="guessed")
+    finally:
+        served.process.terminate()
+        served.process.wait(15)
+
+    assert [status for status, _ in answers] == [200, 200, 404]
+    assert answers[0][1].partition(b"\r\n\r\n")[2] == b""
+    assert spoilt[0] == 401
+    assert Event.objects.get().deliveries == 2
+
+
+def deliver(served, raw, name, secret=keys.SLACK_SIGNING_SECRET):
+    stamp = str(int(datetime.now(UTC).timestamp()))
+    mark = hmac.digest(secret.encode(), f"v0:{stamp}:".encode() + raw, "sha256").hex()
+    lines = [f"X-Slack-Request-Timestamp: {stamp}", f"X-Slack-Signature: v0={mark}"]
+    return served.ask("POST", f"/webhooks/slack/{name}/", *lines, body=raw)

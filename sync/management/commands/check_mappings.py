@@ -34,7 +34,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"version": artifact.version, "cases": found, "untested": missed}))
         else:
             for one in done:
-                self.stdout.write(f"{'wrong' if one.wrong else 'ok   '}  {one.name}{': ' if one.wrong else ''}{one.wrong}")
+                self.stdout.write(f"wrong  {one.name}: {one.wrong}" if one.wrong else f"ok     {one.name}")
             for field in missed:
                 self.stdout.write(f"wrong  no case looks at {field}")
             self.stdout.write(f"mapping version {artifact.version}: {len(done) - len(wrong)} of {len(done)} cases hold")
