@@ -72,6 +72,7 @@ def judge(one: Claimed, policy: Policy, exchanges: list[Exchange]) -> Judged:
 
 def send(one: Claimed, request: FrozenRequest, guard: Callable[[], None], exchanges: list[Exchange]) -> Sent:
     """Send the frozen request once. Whatever goes wrong after the provider took the write leaves it in doubt."""
+
     def perform() -> Any:
         owners.refuse(request, exchanges)
         return one.kind.perform(request, _of(one), guard)

@@ -63,7 +63,7 @@ def country_of(number: str, country: str) -> str:
 
 
 def fault(number: str, country: str) -> str:
-    """What is wrong with a registration, as a clause; empty when nothing is. Without a known format, being there does."""
+    """What is wrong with a registration, as a clause; empty when nothing is. Without a format, being there does."""
     if not number.strip():
         return "is missing"
     plain = tidy(number)

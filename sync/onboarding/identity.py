@@ -65,7 +65,7 @@ def _merged(one: Heard, seen: OrganizationSeen, place: Found | None, into: Booki
 
 
 def erp_customer(one: Heard, place: Found, into: Booking) -> str:
-    """A customer record was saved in the ERP, which owns the name. Renaming one that came from a deal is asked about."""
+    """A customer record was saved in the ERP, which owns the name. A rename of a deal's is asked about."""
     seen: ErpCustomerSeen = one.seen
     about = _about([place.customer_id])
     came_from_deal = bool(about) and about[0][5]

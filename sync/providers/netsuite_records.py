@@ -123,9 +123,7 @@ def customer(erp: NetSuite, external_id: str, exchanges: Exchanges | None = None
     return FoundCustomer(seen.internal_id, seen.external_id, seen.name, seen.email, seen.is_inactive, action)
 
 
-def invoice(
-    erp: NetSuite, external_id: str, currency: str, exchanges: Exchanges | None = None
-) -> FoundInvoice | None:
+def invoice(erp: NetSuite, external_id: str, currency: str, exchanges: Exchanges | None = None) -> FoundInvoice | None:
     """The invoice under our external id as it is now; None if there is none."""
     found = erp.get(f"{RECORDS}/invoice/eid:{external_id}", exchanges)
     if found is None:

@@ -321,7 +321,13 @@ def test_the_story_of_a_case_has_everything_in_order(auditor):
     wanted = ["evt_7", "a dispute is open", "/v1/it", "re_7"]
     story = page[page.index('class="story"') :]
     assert sorted(wanted, key=story.index) == wanted
-    for said in ("Initech Labs", "a1:77", "the dispute was withdrawn", "Open disputes", "1 event, 2 ledger rows, 1 request."):
+    for said in (
+        "Initech Labs",
+        "a1:77",
+        "the dispute was withdrawn",
+        "Open disputes",
+        "1 event, 2 ledger rows, 1 request.",
+    ):
         assert said in page, said
     assert "policy" not in page.lower()
 

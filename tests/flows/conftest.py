@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
 from gates import policy
 from sync import guard, listen, providers, settle
+from sync.providers import netsuite_records
+from sync.sandbox import keys
 from sync.slack import poster
 from tests.flows.chat import CHANNEL, Chat, target
 from tests.flows.shop import Buyer, buyer_of
@@ -50,3 +53,19 @@ def chat(world: World, live_server: Any, settings: Any, monkeypatch: pytest.Monk
     settings.MESHLINE_PROVIDERS = {**settings.MESHLINE_PROVIDERS, "slack": slack}
     world.sandbox.post("/_webhooks", target(live_server.url))
     return Chat(world)
+
+
+@pytest.fixture
+def crm(world: World, live_server: Any, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world with a CRM that tells us what happens to its deals."""
+    monkeypatch.setattr(settle, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(netsuite_records, "LISTED", netsuite_records.Lists())
+    target = {"url": f"{live_server.url}/webhooks/pipedrive/", "secrets": [keys.PIPEDRIVE_WEBHOOK_SECRET]}
+    world.sandbox.post("/_webhooks", {"pipedrive": target})
+    acting("onboarding")
+    return world
+
+
+@pytest.fixture
+def biller(transactional_db: None) -> User:
+    return User.objects.create_superuser("billing-person", "b@meshline.example", "x")

@@ -5,59 +5,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from gates import review
 from gates.models import ReviewItem
 from ledger.models import Action, Contract, Customer, Event, ExternalId, LedgerRow
-from sync import providers, settle
-from sync.providers import netsuite_records
-from sync.sandbox import keys
-from tests.flows.world import World, acting
-
-
-@pytest.fixture
-def crm(world: World, live_server: Any, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world with a CRM that tells us what happens to its deals."""
-    monkeypatch.setattr(settle, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(netsuite_records, "LISTED", netsuite_records.Lists())
-    target = {"url": f"{live_server.url}/webhooks/pipedrive/", "secrets": [keys.PIPEDRIVE_WEBHOOK_SECRET]}
-    world.sandbox.post("/_webhooks", {"pipedrive": target})
-    acting("onboarding")
-    return world
-
-
-def sign(crm: World, **given: Any) -> dict[str, Any]:
-    """A deal that is signed."""
-    made: dict[str, Any] = crm.play("pipedrive", "create_deal", **given)
-    crm.play("pipedrive", "move_stage", deal=made["deal"])
-    return made
-
-
-def books(crm: World, name: str) -> list[dict[str, Any]]:
-    """What the ERP holds of a record type."""
-    return list(crm.sandbox.books("netsuite")["objects"][name].values())
-
-
-INVOICES, CUSTOMERS = "/services/rest/record/v1/invoice/", "/services/rest/record/v1/customer/"
-
-
-def refusal(detail: str, code: str = "USER_ERROR", path: str = CUSTOMERS) -> dict[str, Any]:
-    """NetSuite says no once, in these words."""
-    said = {"detail": f"Error while accessing a resource. {detail}", "o:errorCode": code}
-    return {
-        "provider": "netsuite", "kind": "answer", "method": "PUT", "path": path, "status": 400, "effect": False,
-        "count": 1, "body": {"title": "Bad Request", "status": 400, "o:errorDetails": [said]},
-    }  # fmt: skip
-
-
-def notes(crm: World) -> list[Any]:
-    return [one for one in crm.writes("pipedrive") if one["path"].endswith("/notes")]
-
-
-def states() -> dict[str, str]:
-    return {one.kind: str(one.state) for one in Action.objects.order_by("id")}
-
-
-DONE = {"customer.create": "applied", "invoice.create": "applied", "deal.annotate": "applied", "deal.note": "applied"}
+from tests.flows.deals import DONE, agree, books, notes, sign, states
+from tests.flows.world import World
 
 
 def test_signed_deal_becomes_one_customer_one_invoice_and_the_deal_says_so(crm: World) -> None:
@@ -261,56 +212,6 @@ def test_same_name_and_address_is_a_candidate_and_a_person_decides(crm: World, b
     assert len(books(crm, "customer")) == 2
 
 
-@pytest.mark.parametrize("kind", ["lost_answer", "error_after"])
-def test_answer_that_is_lost_is_looked_up_and_nothing_is_doubled(crm: World, kind: str) -> None:
-    crm.fault(
-        {"provider": "netsuite", "kind": kind, "method": "PUT", "count": 1},
-        {"provider": "pipedrive", "kind": kind, "method": "POST", "count": 1},
-    )
-    sign(crm)
-
-    crm.until("deal.note", "applied")
-    crm.settle(0.2)
-
-    assert states() == DONE, list(Action.objects.values_list("kind", "state", "last_error"))
-    assert (len(books(crm, "customer")), len(books(crm, "invoice")), len(notes(crm))) == (1, 1, 1)
-
-
-def test_writes_that_run_as_jobs_are_asked_about_until_they_are_done(crm: World, settings: Any) -> None:
-    settings.MESHLINE_PROVIDERS["netsuite"]["async"] = True
-    crm.play("netsuite", "set_options", job_delay_s=0.1)
-    sign(crm)
-
-    crm.until("deal.note", "applied")
-
-    assert states() == DONE, list(Action.objects.values_list("kind", "state", "last_error"))
-    jobs = crm.sandbox.books("netsuite")["objects"]["jobs"]
-    assert {one["key"] for one in jobs.values()} == {
-        str(pk) for pk in Action.objects.filter(provider="netsuite").values_list("pk", flat=True)
-    }
-    assert (len(books(crm, "customer")), len(books(crm, "invoice"))) == (1, 1)
-
-
-def test_refused_as_a_person_sees_it_then_corrected_and_sent_again(crm: World, biller: User) -> None:
-    crm.fault(refusal("Invalid reference key 9 for terms.", "INVALID_CONTENT", path=INVOICES))
-    made = sign(crm)
-    failed = crm.until("invoice.create", "failed")
-    item = ReviewItem.objects.get()
-    assert failed.error_code == "invalid_reference"
-    assert failed.tries == 1
-    assert "the ERP does not know a value that the record refers to" in failed.last_error
-
-    crm.play("pipedrive", "edit_deal", deal=made["deal"], fields={"Payment terms": "Net 15"})
-    crm.settle()
-    review.retry(item.pk, by=biller, reason="mended", version=failed.state_version)
-    crm.settle()
-
-    kinds = list(Action.objects.filter(kind="invoice.create").order_by("id").values_list("state", flat=True))
-    assert kinds == ["superseded", "applied"]
-    (invoice,) = books(crm, "invoice")
-    assert invoice["terms"]["id"] == "1"
-
-
 def test_organization_that_is_merged_stops_the_billing_of_its_customer(crm: World, biller: User) -> None:
     first = sign(crm)
     crm.settle()
@@ -336,17 +237,3 @@ def test_database_refuses_another_external_id(crm: World) -> None:
 
     assert ExternalId.objects.filter(system="pipedrive", kind="deal").count() == 1
     assert LedgerRow.objects.filter(subject_kind="customer", post_state="synced").count() == 1
-    assert providers.get("netsuite") is not None
-
-
-def agree(item: ReviewItem, action: Action, by: User) -> None:
-    """A person approves what the item shows."""
-    action.refresh_from_db()
-    review.approve(
-        item.pk, by=by, reason="corrected", version=action.state_version, preview_hash=action.preview_hash
-    )
-
-
-@pytest.fixture
-def biller(transactional_db: None) -> User:
-    return User.objects.create_superuser("billing-person", "b@meshline.example", "x")

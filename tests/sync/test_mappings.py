@@ -100,7 +100,11 @@ def test_field_that_another_system_owns_is_not_written(method: str, path: str, b
     ("method", "path", "body"),
     [
         ("PATCH", CUSTOMER, {"custentity_onboarding_code": "PKG", "custentity_mesh_action": "1"}),
-        ("PUT", f"{CUSTOMER}?replace=taxRegistration", {"isPerson": False, "companyName": "Acme", "email": "a@b.example"}),
+        (
+            "PUT",
+            f"{CUSTOMER}?replace=taxRegistration",
+            {"isPerson": False, "companyName": "Acme", "email": "a@b.example"},
+        ),
         ("PATCH", CONTRACT, {"custrecord_mesh_status": "suspended", "custrecord_mesh_action": "1"}),
     ],
 )
