@@ -13,5 +13,6 @@ from gates.models.stop_switch import StopSwitch
 
 __all__ = [
     "Absence", "ApiToken", "Approval", "Automation", "BusinessHours", "Comment", "GateVersion", "OwnershipRule",
-    "Preference", "Presence", "ReviewItem", "Runbook", "RunbookTick", "SavedView", "ShippedGroup", "SlaPolicy", "StopSwitch",
+    "Preference", "Presence", "ReviewItem", "Runbook", "RunbookTick", "SavedView", "ShippedGroup", "SlaPolicy",
+    "StopSwitch",
 ]  # fmt: skip

@@ -30,6 +30,7 @@ LISTS = {
 LISTS_SECONDS = 600.0
 CUSTOMER_ACTION, INVOICE_ACTION = "custentity_mesh_action", "custbody_mesh_action"
 _TWINS = "SELECT id, externalid, email FROM customer WHERE UPPER(entityid) = UPPER(?) ORDER BY id"
+INVALID = "the ERP does not know a value that the record refers to"
 # The refusal's words -> our code and what they mean for a person. The first that fits counts.
 MEANINGS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), code, sentence)
@@ -39,8 +40,10 @@ MEANINGS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"(?:entity|record) already exists", "exists", "a record with this external id is in the ERP already"),
         (r"does not have permission|permission violation|you need .{0,60}permission", "missing_permission",
          "the role of the integration may not do this; an administrator of the ERP has to allow it"),
+        (r"unknown .{0,40}field name", "unknown_field",
+         "the account of the ERP has no such field; the mapping has to be adapted"),
         (r"invalid .{0,20}reference|invalid value for|unknown reference|no such .{0,40}reference", "invalid_reference",
-         "the ERP does not know a value that the record refers to"),
+         INVALID),
         (r"closed (?:posting )?period|period is closed", "closed_period", "the posting period is closed in the ERP"),
         (r"inactive", "inactive", "a record that is referred to is inactive in the ERP"),
         (r"enter a value for|missing a required|required field", "missing_field", "the ERP demands a further field"),
@@ -204,7 +207,7 @@ def meaning(code: str, words: str) -> tuple[str, str]:
     for pattern, name, sentence in MEANINGS:
         if pattern.search(words):
             return name, sentence
-    return ("invalid_reference", MEANINGS[3][2]) if code == "INVALID_CONTENT" else (code, "")
+    return ("invalid_reference", INVALID) if code == "INVALID_CONTENT" else (code, "")
 
 
 def job_refusal(done: JobDone) -> ProviderError:

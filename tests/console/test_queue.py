@@ -5,10 +5,14 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from gates.models import Presence, SavedView
 from ledger import clock
+from ledger.models import LedgerRow
+from meshline.console.queue import chips
 from tests import factories as f
+from tests.factories import User
 
 QUEUE = "/admin/gates/reviewitem/"
 NEXT, LIVE = "/admin/queue/next/", "/admin/queue/live/"

@@ -6,7 +6,7 @@ import pytest
 
 from gates import recompute
 from gates.decide import decide
-from gates.types import ASKED, Limits, Payment, Risk
+from gates.types import ASKED, Deal, Limits, Payment, Risk
 from ledger import sets
 from sync.facts import for_ledger
 from tests.gates.shapes import (
@@ -34,6 +34,10 @@ GATES = {
 }  # fmt: skip
 REFUND = {"kind": "payment.refund", "business_key": "payment:ch_1", "amount_minor": 300, "currency": "usd",
           "risk": Risk(irreversible=True, money=True)}  # fmt: skip
+CREATE = {"kind": "customer.create", "business_key": "deal:4711:customer", "risk": Risk(irreversible=True)}
+DEAL = Deal(
+    "4711", organization_id="130", lacks=(("e-mail", "is missing"),), amount_minor=490_000, currency="eur", mapping=1
+)
 PAYMENT = Payment("ch_1", "succeeded", 4900, 1000, "usd", is_customers=True)
 
 
@@ -58,6 +62,7 @@ def stored(decision, facts):
         ("outside the canary", {}, {}, {"stage": "canary"}, ()),
         ("shadow", {}, {"failed_hours_ago": 1}, {"stage": "shadow"}, ()),
         ("asked for", {}, {}, {"stage": ASKED}, ()),
+        ("not ready", CREATE, {"deal": DEAL, "customer_state": "conflict", "erp_customer_id": "1847"}, {}, ()),
         ("no owner", {}, {}, {"is_owned": False}, ()),
         ("short window", {}, {"failed_hours_ago": 3}, {"limits": Limits(safety_window=2 * HOUR)}, ()),
         ("withdrawn", {"withdrawn": "paid"}, {}, {}, ()),
@@ -81,7 +86,7 @@ def test_rows_from_before_refunds_are_judged_as_they_were():
     facts = make_facts(open_disputes=1)
     decision = decide(make_proposal(), facts, make_policy(GATES["open-dispute", 1]))
     inputs = stored(decision, facts)
-    for name in ("payment", "amount_30d_minor", "edited"):
+    for name in ("payment", "amount_30d_minor", "edited", "deal", "customer_state", "erp_customer_id"):
         del inputs[name]
 
     assert recompute.again(make_proposal(), inputs, lambda name, version: GATES[name, version]) == decision
@@ -94,4 +99,5 @@ def test_the_ledger_keeps_no_names():
         "now", "external_id", "tier", "contract_state", "contract_version", "plan", "erp_status", "subscription_status",
         "failed_at", "next_attempt_at", "open_disputes", "fraud_flag", "tenure_months", "erp_record_id", "ticket_id",
         "ticket_status", "late_event", "executing", "synced_at", "invoice", "payment", "amount_30d_minor", "edited",
+        "deal", "customer_state", "erp_customer_id",
     }  # fmt: skip

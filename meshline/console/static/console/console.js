@@ -141,7 +141,8 @@ on("pageshow", () => all("form[data-sent]").forEach((one) => { delete one.datase
 // --- times
 const local = (from) => all("time[data-local]", from).forEach((one) => {
   const when = new Date(one.dateTime);
-  const form = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const form = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+    timeZone: $("#header")?.dataset.zone || undefined };
   if (one.dataset.local === "seconds") form.second = "2-digit";
   if (when.getFullYear() !== new Date().getFullYear()) form.year = "numeric";
   one.textContent = when.toLocaleString("en-GB", form);
