@@ -38,8 +38,9 @@ class Sandbox:
             self.process.stdout.close()
 
     def reset(self) -> None:
-        """Empty books, no faults, the seed's own start."""
+        """Empty books, no faults, the seed's own start, and nobody told until a test aims the webhooks at somebody."""
         self.post("/_reset", {})
+        self.post("/_webhooks", {name: {"url": ""} for name in self.get("/_webhooks")["targets"]})
 
     def books(self, provider: str) -> Any:
         """Everything one provider holds, and every write it was sent."""
