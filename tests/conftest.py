@@ -59,14 +59,15 @@ def sandbox_process() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def sandbox(sandbox_process: Sandbox, settings: Any) -> Sandbox:
-    """Simulators with empty books, and the providers pointed at them."""
+def sandbox(sandbox_process: Sandbox, settings: Any) -> Iterator[Sandbox]:
+    """Simulators with empty books, and the providers pointed at them; silent again when the test is over."""
     sandbox_process.reset()
     providers = {name: dict(provider) for name, provider in settings.MESHLINE_PROVIDERS.items()}
     for name, provider in providers.items():
         provider["base_url"] = f"{sandbox_process.url}/{name}"
     settings.MESHLINE_PROVIDERS = providers
-    return sandbox_process
+    yield sandbox_process
+    sandbox_process.reset()  # a delivery after the test's end would find no database
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int) -> None:

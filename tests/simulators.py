@@ -41,6 +41,7 @@ class Sandbox:
         """Empty books, no faults, the seed's own start, and nobody told until a test aims the webhooks at somebody."""
         self.post("/_reset", {})
         self.post("/_webhooks", {name: {"url": ""} for name in self.get("/_webhooks")["targets"]})
+        self.post("/_webhooks/flush", {"timeout_s": 5})  # one may be in the air
 
     def books(self, provider: str) -> Any:
         """Everything one provider holds, and every write it was sent."""
