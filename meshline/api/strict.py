@@ -4,6 +4,7 @@ A wrong field is refused with 422, naming the field and its rule; an unknown one
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -68,12 +69,12 @@ def _wrong(field: Ruled) -> serializers.ValidationError:
     return serializers.ValidationError(f"must be {field.rule()}")
 
 
-class _Field(serializers.Field):
+class _Field(serializers.Field, ABC):
     """Says its rule in every refusal."""
 
+    @abstractmethod
     def rule(self) -> str:
         """The rule in words."""
-        raise NotImplementedError
 
     def fail(self, key: str, **kwargs: Any) -> Any:
         """Whatever the framework would say, the rule says more."""

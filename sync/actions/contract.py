@@ -4,6 +4,7 @@ They write fields of our own on the contract's record, never the ERP's own subsc
 that does is not documented). A success is 204 without a body, so the record is read back before anything is believed.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -53,9 +54,9 @@ class ContractChange(ActionKind):
             return "the contract is not linked to a record in the ERP"
         return "" if known.state in ("active", "past_due") else f"the contract is {known.state.replace('_', ' ')}"
 
+    @abstractmethod
     def wanted(self, work: Work) -> dict[str, str]:
         """Our fields and the values they shall have."""
-        raise NotImplementedError(self.name)
 
     def freeze(self, work: Work) -> FrozenRequest:
         """A change of just these fields; a misspelt one is refused by the ERP instead of dropped."""

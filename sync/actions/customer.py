@@ -3,6 +3,7 @@
 What the ERP owns is sent with the record itself and never again; of one that exists only our own fields are written.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -46,9 +47,9 @@ class ErpRecord(ActionKind):
         """A deal is behind it."""
         return "" if known.refs.deal else "no deal is linked to this contract"
 
+    @abstractmethod
     def external_id(self, known: Known) -> str:
         """What the record is found by."""
-        raise NotImplementedError(self.name)
 
     def fields(self, work: Work, *, is_new: bool) -> dict[str, Any]:
         """What is sent. Raises PermanentError that names the field where something cannot be."""

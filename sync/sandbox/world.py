@@ -4,6 +4,7 @@ import hashlib
 import re
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -117,7 +118,7 @@ class World:
     courier: Any
 
 
-class Simulator:
+class Simulator(ABC):
     """One provider: answers its API, plays its world, signs its webhooks."""
 
     name: ClassVar[str] = ""
@@ -142,13 +143,13 @@ class Simulator:
         with self.lock:
             return self.route(request)
 
+    @abstractmethod
     def route(self, request: Request) -> Reply:
         """Answer under the lock."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fault_reply(self, rule: Rule) -> Reply | None:
         """The provider's own words for an injected refusal; None lets the call go on."""
-        raise NotImplementedError
 
     def play(self, verb: str, params: Json) -> Json:
         """Make something happen in the provider's world, outside its API."""
@@ -159,17 +160,17 @@ class Simulator:
             self.book.note_play(verb, params, result)
         return result
 
+    @abstractmethod
     def objects(self) -> Json:
         """Everything the provider holds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sign(self, body: bytes, secrets: list[str], extra: Json) -> dict[str, str]:
         """Headers of one delivery attempt, signed now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def retry_wait(self, attempt: int, status: int | None, retry_after: str) -> float | None:
         """Seconds until a failed delivery is tried again, None when the provider gives up."""
-        raise NotImplementedError
 
 
 def without_id(reply: Reply) -> Reply:
