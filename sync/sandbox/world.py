@@ -137,15 +137,9 @@ class Simulator(ABC):
         """Hold a place in flight while the request runs; yields a refusal when there is no place."""
         yield None
 
-    def answer(self, request: Request, plan: Plan) -> Reply:
-        """Answer one API call. Injected latency passes before the lock is taken."""
-        plan.work()
-        with self.lock:
-            return self.route(request)
-
     @abstractmethod
-    def route(self, request: Request) -> Reply:
-        """Answer under the lock."""
+    def answer(self, request: Request, plan: Plan) -> Reply:
+        """Answer one API call; injected latency is the plan's to pass, outside the lock."""
 
     @abstractmethod
     def fault_reply(self, rule: Rule) -> Reply | None:
@@ -171,6 +165,20 @@ class Simulator(ABC):
     @abstractmethod
     def retry_wait(self, attempt: int, status: int | None, retry_after: str) -> float | None:
         """Seconds until a failed delivery is tried again, None when the provider gives up."""
+
+
+class Serial(Simulator):
+    """A provider that answers one call after the other."""
+
+    def answer(self, request: Request, plan: Plan) -> Reply:
+        """Latency passes before the lock is taken."""
+        plan.work()
+        with self.lock:
+            return self.route(request)
+
+    @abstractmethod
+    def route(self, request: Request) -> Reply:
+        """Answer under the lock."""
 
 
 def without_id(reply: Reply) -> Reply:

@@ -14,7 +14,7 @@ from sync.sandbox.pipedrive.fields import Fields
 from sync.sandbox.pipedrive.plays import PLAYS
 from sync.sandbox.pipedrive.records import Records
 from sync.sandbox.wire import Json, Reply, Request, json_reply
-from sync.sandbox.world import Simulator, World, action_in
+from sync.sandbox.world import Serial, World, action_in
 
 TOKEN_S = 3600
 ENTITIES = {"deals": "deal", "persons": "person", "organizations": "organization"}
@@ -22,7 +22,7 @@ MOST_WEBHOOKS = 40
 MOST_CODES = 15
 
 
-class Pipedrive(Simulator):
+class Pipedrive(Serial):
     """One company with one service user."""
 
     name = "pipedrive"

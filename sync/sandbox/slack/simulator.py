@@ -14,7 +14,7 @@ from sync.sandbox.faults import Rule
 from sync.sandbox.slack import blocks
 from sync.sandbox.slack.plays import PLAYS, TRIGGER_SECONDS
 from sync.sandbox.wire import Json, Reply, Request, json_reply
-from sync.sandbox.world import Simulator, World
+from sync.sandbox.world import Serial, World
 
 RESPONSE_USES, RESPONSE_SECONDS = 5, 1800
 BURST = 20
@@ -50,7 +50,7 @@ class Response:
     uses: int = 0
 
 
-class Slack(Simulator):
+class Slack(Serial):
     """One workspace with one app."""
 
     name = "slack"

@@ -13,7 +13,7 @@ from sync.sandbox import keys
 from sync.sandbox.courier import Parcel, Target
 from sync.sandbox.faults import Rule
 from sync.sandbox.wire import Json, Reply, Request, json_reply
-from sync.sandbox.world import Simulator, World, action_in, iso
+from sync.sandbox.world import Serial, World, action_in, iso
 from sync.sandbox.zendesk import hooks
 from sync.sandbox.zendesk.plays import PLAYS
 from sync.sandbox.zendesk.tickets import Change, Desk, Refused, not_found, throttled
@@ -33,7 +33,7 @@ class Kept:
     reply: Reply
 
 
-class Zendesk(Simulator):
+class Zendesk(Serial):
     """One help desk with one API user."""
 
     name = "zendesk"
