@@ -41,7 +41,7 @@ class Sandbox:
         """Empty books, no faults, the seed's own start, and nobody told until a test aims the webhooks at somebody."""
         self.post("/_reset", {})
         self.post("/_webhooks", {name: {"url": ""} for name in self.get("/_webhooks")["targets"]})
-        self.post("/_webhooks/flush", {"timeout_s": 5})  # one may be in the air
+        self.post("/_webhooks/flush", {"timeout_s": 30})  # one may be in the air
 
     def books(self, provider: str) -> Any:
         """Everything one provider holds, and every write it was sent."""
@@ -53,7 +53,7 @@ class Sandbox:
 
     def get(self, path: str) -> Any:
         """Read one of the simulators' own pages."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(self.url + path, timeout=60) as answer:  # noqa: S310 - loopback
             return json.load(answer)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
@@ -61,6 +61,6 @@ class Sandbox:
         request = urllib.request.Request(  # noqa: S310 - loopback
             self.url + path, data=json.dumps(body).encode(), headers={"content-type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
             text = answer.read()
         return json.loads(text) if text.strip() else None

@@ -35,7 +35,7 @@ class Chat:
         for _ in range(times):
             sweep.sweep()
             drain.once()
-            self.world.sandbox.post("/_webhooks/flush", {"timeout_s": 10})
+            self.world.sandbox.post("/_webhooks/flush", {"timeout_s": 30})
             drain.once()
 
     def posted(self, item: ReviewItem) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class Chat:
     def click(self, action: str, user: str, **more: Any) -> Any:
         """Press a button of the newest message, and let its delivery arrive and its form be opened."""
         done = self.world.play("slack", "click", channel=CHANNEL, action=f"meshline_{action}", user=user, **more)
-        self.world.sandbox.post("/_webhooks/flush", {"timeout_s": 10})
+        self.world.sandbox.post("/_webhooks/flush", {"timeout_s": 30})
         return done
 
     def submit(self, reason: str | None = "looked at it", **more: Any) -> None:
@@ -72,7 +72,7 @@ class Chat:
 
 def opened(chat: Chat, wanted: int = 1) -> dict[str, Any]:
     """The newest form, once it is there: it is opened beside the answer to the click."""
-    ends = time.monotonic() + 5
+    ends = time.monotonic() + 30
     while len(chat.views()) < wanted and time.monotonic() < ends:
         time.sleep(0.02)
     while forms._room._value < forms.MOST_WAITING and time.monotonic() < ends:
@@ -83,7 +83,7 @@ def opened(chat: Chat, wanted: int = 1) -> dict[str, Any]:
 
 def quiet(chat: Chat) -> None:
     """Wait until no form is being opened any more."""
-    ends = time.monotonic() + 5
+    ends = time.monotonic() + 30
     while forms._room._value < forms.MOST_WAITING and time.monotonic() < ends:
         time.sleep(0.02)
 

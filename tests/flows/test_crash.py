@@ -30,8 +30,8 @@ def expire() -> None:
 
 
 @contextmanager
-def beside(work: Callable[[], Any]) -> Iterator[threading.Thread]:
-    """Run something in a thread with a database connection of its own."""
+def beside(work: Callable[[], Any], at_the_end: Callable[[], Any] = lambda: None) -> Iterator[threading.Thread]:
+    """Run something in a thread with a database connection of its own, and see it end whatever happens here."""
 
     def run() -> None:
         try:
@@ -41,8 +41,11 @@ def beside(work: Callable[[], Any]) -> Iterator[threading.Thread]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    yield thread
-    thread.join(30)
+    try:
+        yield thread
+    finally:
+        at_the_end()
+        thread.join(120)
     assert not thread.is_alive()
 
 
@@ -50,7 +53,7 @@ def fail_long_ago(world: World) -> None:
     """A customer who owes and whose window is over."""
     customer = world.customer()
     world.fail(customer, next_attempt_in=None, at=int(world.sandbox.get("/_health")["now"]) - 60)
-    world.sandbox.post("/_webhooks/flush", {"timeout_s": 10})
+    world.sandbox.post("/_webhooks/flush", {"timeout_s": 30})
 
 
 def count(world: World, provider: str) -> int:
@@ -95,17 +98,16 @@ def test_a_worker_that_slept_past_its_lease_sends_and_changes_nothing(
         sleeper.append(one.id)
         done = send(one, request, check) if slept == "before booking" else None
         asleep.set()
-        wake.wait(20)
+        wake.wait(120)
         return done or send(one, request, check)
 
     monkeypatch.setattr(errands, "send", sleeping)
-    with beside(drain.once):
-        assert asleep.wait(20)
+    with beside(drain.once, wake.set):
+        assert asleep.wait(60)
         expire()
         world.until("ticket.tag", "applied")
         rows, writes = LedgerRow.objects.count(), count(world, "netsuite")
         assert steps(Action.objects.get(pk=sleeper[0]))[-2:] != ["sending", "applied"] or slept != "before booking"
-        wake.set()
 
     assert writes == 1
     assert (LedgerRow.objects.count(), count(world, "netsuite")) == (rows, writes)
@@ -120,7 +122,7 @@ def test_two_workers_keep_each_customers_order_and_double_nothing(world: World) 
     for customer in customers[:4]:
         world.fail(customer, next_attempt_in=None, at=moment - 60)
         world.pay(customer)
-    world.sandbox.post("/_webhooks/flush", {"timeout_s": 10})
+    world.sandbox.post("/_webhooks/flush", {"timeout_s": 30})
 
     for _ in range(3):
         with beside(drain.once), beside(drain.once):
@@ -143,7 +145,7 @@ def test_a_broken_event_holds_up_its_own_lane_only(world: World, monkeypatch: py
     bad, good = world.customer(), world.customer()
     for customer in (bad, good):
         world.fail(customer, next_attempt_in=86_400, noise=True)
-    world.sandbox.post("/_webhooks/flush", {"timeout_s": 10})
+    world.sandbox.post("/_webhooks/flush", {"timeout_s": 30})
     first = Event.objects.filter(lane__endswith=bad.stripe, type="customer.subscription.created").first()
     first = first or Event.objects.filter(lane__endswith=bad.stripe).order_by("id").first()
     assert first is not None

@@ -140,7 +140,7 @@ def test_after_six_tries_a_person_gets_it(
     world.fault({**rule, **CREATE})
     world.fail(customer, next_attempt_in=86_400)
 
-    failed = world.until("ticket.open", "failed", seconds=20)
+    failed = world.until("ticket.open", "failed", seconds=60)
 
     assert failed.tries == len(sent) == 6
     assert len(set(sent)) == 1

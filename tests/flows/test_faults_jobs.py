@@ -75,7 +75,7 @@ def test_a_job_the_provider_lost_is_looked_up(world: World, as_job: None, took_e
     world.fault({"kind": "job_lost", "provider": "netsuite", "method": "PATCH", "effect": took_effect, "count": 1})
     fail_long_ago(world)
 
-    end = world.until("contract.suspend", "applied" if took_effect else "failed", seconds=20)
+    end = world.until("contract.suspend", "applied" if took_effect else "failed", seconds=60)
 
     assert len(world.effects("netsuite")) == int(took_effect)
     assert ReviewItem.objects.filter(action=end, state="open").exists() is not took_effect

@@ -68,7 +68,7 @@ def test_refused_as_a_person_sees_it_then_corrected_and_sent_again(crm: World, b
 @pytest.mark.parametrize("moment", ["after the call", "before the call"])
 def test_killed_around_every_call_leaves_one_of_each(crm: World, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     sign(crm)
-    crm.sandbox.post("/_webhooks/flush", {"timeout_s": 10})
+    crm.sandbox.post("/_webhooks/flush", {"timeout_s": 30})
     killed = 0
     for _ in range(6):
         with monkeypatch.context() as patched:

@@ -42,13 +42,13 @@ def test_paid_while_the_suspension_is_in_the_air_is_given_back_by_a_person(world
     customer = world.customer()
     world.fault({"kind": "latency", "ms": 1500, "provider": "netsuite", "method": "PATCH", "count": 1})
     fail_long_ago(world, customer)
-    world.sandbox.post("/_webhooks/flush", {"timeout_s": 10})
+    world.sandbox.post("/_webhooks/flush", {"timeout_s": 30})
     with beside(drain.once):
         for _ in range(200):
             if Action.objects.filter(kind="contract.suspend", state="sending").exists():
                 break
         world.pay(customer)
-        world.sandbox.post("/_webhooks/flush", {"timeout_s": 10})
+        world.sandbox.post("/_webhooks/flush", {"timeout_s": 30})
         drain.once()
         assert Action.objects.get(kind="contract.suspend").state == "sending"
 

@@ -59,7 +59,7 @@ def people() -> tuple[User, User]:
 def owing(world: World, count: int) -> None:
     for _ in range(count):
         world.fail(world.customer(), next_attempt_in=86_400)
-    world.sandbox.post("/_webhooks/flush", {"timeout_s": 20})
+    world.sandbox.post("/_webhooks/flush", {"timeout_s": 30})
 
 
 def draining() -> threading.Thread:

@@ -90,7 +90,7 @@ class World:
         """Deliver every webhook and work until nothing is due; with `seconds`, go on for that long."""
         ends = time.monotonic() + seconds
         while True:
-            self.sandbox.post("/_webhooks/flush", {"timeout_s": 10})
+            self.sandbox.post("/_webhooks/flush", {"timeout_s": 30})
             settled = drain.once()
             sweep.sweep()
             if not settled and time.monotonic() >= ends:
@@ -98,7 +98,7 @@ class World:
             if not settled:
                 time.sleep(0.05)
 
-    def until(self, kind: str, state: str, seconds: float = 10.0) -> Action:
+    def until(self, kind: str, state: str, seconds: float = 60.0) -> Action:
         """Work until an action of this kind is in this state."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:

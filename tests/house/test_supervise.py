@@ -24,7 +24,7 @@ def spec(name, code, **options):
     return supervise.Spec(name, [sys.executable, "-c", code], **options)
 
 
-def wait_until(condition, seconds=10.0):
+def wait_until(condition, seconds=30.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "nothing happened in time"

@@ -41,7 +41,7 @@ class Sides:
     def _work(self, n, call):
         try:
             while True:
-                self.gate.wait(20)
+                self.gate.wait(60)
                 if self.over:
                     return
                 try:
@@ -50,20 +50,20 @@ class Sides:
                     self.came_to[n] = refusal
                 except WriteHalted:
                     self.came_to[n] = "halted"
-                self.gate.wait(20)
+                self.gate.wait(60)
         finally:
             connection.close()
 
     def round(self):
-        self.gate.wait(20)
-        self.gate.wait(20)
+        self.gate.wait(60)
+        self.gate.wait(60)
         return list(self.came_to)
 
     def end(self):
         self.over = True
-        self.gate.wait(20)
+        self.gate.wait(60)
         for one in self.threads:
-            one.join(20)
+            one.join(60)
 
 
 @pytest.fixture

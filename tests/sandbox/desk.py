@@ -28,7 +28,7 @@ class Client:
         self.session.close()
 
     def get(self, path: str) -> Any:
-        return self.session.get(self.url + path, timeout=5).json()
+        return self.session.get(self.url + path, timeout=30).json()
 
     def post(self, path: str, **data: Any) -> Any:
         answer = self.session.post(self.url + path, json=data, timeout=20)
@@ -47,7 +47,7 @@ class Client:
     def stripe(self, method: str, path: str, *, data: Any = None, **headers: str) -> requests.Response:
         sent = {"Authorization": f"Bearer {keys.STRIPE_API_KEY}"}
         sent.update({name.replace("_", "-"): value for name, value in headers.items()})
-        return self.session.request(method, f"{self.url}/stripe{path}", data=data, headers=sent, timeout=5)
+        return self.session.request(method, f"{self.url}/stripe{path}", data=data, headers=sent, timeout=30)
 
     def netsuite(self, method: str, path: str, *, data: Any = None, **headers: str) -> requests.Response:
         self.bearer = self.bearer or self.token()
@@ -76,18 +76,18 @@ class Client:
             "client_assertion": jwt.encode(claims, private_key, algorithm=algorithm, headers=headers),
         }
         url = f"{self.url}/netsuite/services/rest/auth/oauth2/v1/token"
-        return self.session.post(url, data=form, timeout=5)
+        return self.session.post(url, data=form, timeout=30)
 
     def zendesk(self, method: str, path: str, *, data: Any = None, **headers: str) -> requests.Response:
         pair = f"{keys.ZENDESK_EMAIL}/token:{keys.ZENDESK_API_TOKEN}".encode()
         sent = {"Authorization": "Basic " + base64.b64encode(pair).decode()}
         sent.update({name.replace("_", "-"): value for name, value in headers.items()})
-        return self.session.request(method, f"{self.url}/zendesk/api/v2{path}", json=data, headers=sent, timeout=5)
+        return self.session.request(method, f"{self.url}/zendesk/api/v2{path}", json=data, headers=sent, timeout=30)
 
     def pipedrive(self, method: str, path: str, *, data: Any = None, **headers: str) -> requests.Response:
         sent = {"x-api-token": keys.PIPEDRIVE_API_TOKEN}
         sent.update({name.replace("_", "-"): value for name, value in headers.items()})
-        return self.session.request(method, f"{self.url}/pipedrive{path}", json=data, headers=sent, timeout=5)
+        return self.session.request(method, f"{self.url}/pipedrive{path}", json=data, headers=sent, timeout=30)
 
 
 class Receiver(ThreadingHTTPServer):
@@ -105,7 +105,7 @@ class Receiver(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/webhooks/"
 
     def wait(self, count: int) -> list[tuple[dict[str, str], bytes]]:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while len(self.deliveries) < count and time.monotonic() < deadline:
             time.sleep(0.005)
         assert len(self.deliveries) >= count

@@ -169,7 +169,7 @@ def test_who_is_let_in(client):
         pair = base64.b64encode(f"{keys.PIPEDRIVE_CLIENT_ID}:{keys.PIPEDRIVE_CLIENT_SECRET}".encode()).decode()
         form = {"grant_type": "refresh_token", "refresh_token": refresh}
         url = f"{client.url}/pipedrive/oauth/token"
-        return client.session.post(url, data=form, headers={"Authorization": f"Basic {pair}"}, timeout=5)
+        return client.session.post(url, data=form, headers={"Authorization": f"Basic {pair}"}, timeout=30)
 
     token = grant(keys.PIPEDRIVE_REFRESH_TOKEN).json()["access_token"]
 
@@ -328,7 +328,7 @@ def test_a_bulk_edit_is_one_event_each(client, hooked):
 
 def test_what_play_refuses(client):
     def say(verb, **params):
-        return client.session.post(f"{client.url}/_play/pipedrive/{verb}", json=params, timeout=5)
+        return client.session.post(f"{client.url}/_play/pipedrive/{verb}", json=params, timeout=30)
 
     answers = [say("move_stage"), say("move_stage", deal=1), say("create_deal", stage="Nowhere"), say("fly")]
     answers.append(say("create_deal", fields={"Nonsense": 1}))

@@ -17,7 +17,7 @@ CHANNEL = "C0BILLING"
 def slack(client):
     def call(method, token=keys.SLACK_BOT_TOKEN, **given):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return client.session.post(f"{client.url}/slack/api/{method}", json=given, headers=headers, timeout=5)
+        return client.session.post(f"{client.url}/slack/api/{method}", json=given, headers=headers, timeout=30)
 
     return call
 
@@ -155,12 +155,12 @@ def test_a_response_address_is_good_for_five_uses(client, slack, receiver):
     client.play("slack", "click", channel=CHANNEL, action="go", user="U0001")
     url = json.loads(parse_qs(receiver.wait(1)[0][1].decode())["payload"][0])["response_url"]
 
-    answers = [client.session.post(url, json={"text": "only you"}, timeout=5) for _ in range(6)]
+    answers = [client.session.post(url, json={"text": "only you"}, timeout=30) for _ in range(6)]
 
     assert [one.status_code for one in answers] == [200] * 5 + [404]
     assert len(client.get("/_books/slack?only=objects")["objects"]["notes"]) == 5
     client.post("/_clock", advance_s=1801)
-    assert client.session.post(url, json={"text": "x"}, timeout=5).text == "expired_url"
+    assert client.session.post(url, json={"text": "x"}, timeout=30).text == "expired_url"
 
 
 def test_lost_answer_is_a_message(client, slack):
