@@ -30,6 +30,7 @@ def django_db_setup(
             before = setup_databases(0, interactive=False, serialized_aliases=[])
         # Sessions that the product opens itself (LISTEN, the stop) belong to the test database as well.
         settings.MESHLINE_DIRECT_DATABASE["NAME"] = connection.settings_dict["NAME"]
+        database.shipped()
         TransactionTestCase._fixture_teardown = database.empty_tables  # type: ignore[method-assign]
     yield
     with django_db_blocker.unblock(), roles.as_owner(connection):

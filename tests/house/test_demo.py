@@ -35,7 +35,7 @@ def demo(folder, *options, **more):
 def refused(folder, *options):
     """What the command says when it ends by itself."""
     process = demo(folder, *options, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    said = process.communicate(timeout=30)
+    said = process.communicate(timeout=90)
     return process.returncode, said[1]
 
 
@@ -214,12 +214,12 @@ def test_interrupt_leaves_no_process(tmp_path):
         family = psutil.Process(process.pid).children(recursive=True)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
     finally:
         process.kill()
         subprocess.run(["rm", "-rf", str(postgres.Server(tmp_path).home)], check=True)
 
     assert "The week begins" in said
     assert len(family) > 10  # database, web, two clusters, simulators
-    assert (process.returncode, psutil.wait_procs(family, timeout=1)[1]) == (0, [])
-    assert time.monotonic() - began < 15
+    assert (process.returncode, psutil.wait_procs(family, timeout=5)[1]) == (0, [])
+    assert time.monotonic() - began < 45

@@ -11,8 +11,8 @@ ROW = """
     insert into ledger_event (source, account, provider_event_id, type, kind, object_id, api_version, origin_key, lane,
         state, state_version, verdict, late, correlation_id, received_at, available_at, attempts, crashes, deliveries,
         body_sha, last_error)
-    values ('stripe', '', 'evt_1', 't', 'k', '', '', '', 'l', 'received', 0, '', false, gen_random_uuid(), now(), now(),
-        0, 0, 1, '', '')
+    select 'stripe', '', 'evt_' || n, 't', 'k', '', '', '', 'l', 'received', 0, '', false, gen_random_uuid(), now(),
+        now(), 0, 0, 1, '', '' from generate_series(1, %s) n returning id
 """
 
 
@@ -22,21 +22,26 @@ def count(table):
         return cursor.fetchone()[0]
 
 
-def test_tables_are_emptied_and_shipped_rows_come_back():
-    shipped = count("django_q_schedule")
+@pytest.mark.parametrize("rows", [1, database.FEW + 1])
+def test_tables_are_emptied_and_shipped_rows_come_back(rows):
+    shipped = count("django_q_schedule"), count("auth_group")
     with connection.cursor() as cursor:
-        cursor.execute(ROW)
+        cursor.execute(ROW, [rows])
 
-    database.empty_tables(None)
+    database.empty_tables()
 
-    assert (count("ledger_event"), count("django_q_schedule"), shipped) == (0, 1, 1)
+    assert count("ledger_event") == 0
+    assert (count("django_q_schedule"), count("auth_group")) == shipped
+    with connection.cursor() as cursor:
+        cursor.execute(ROW, [1])
+        assert cursor.fetchone() == (1,)
 
 
 def test_every_trigger_is_on_again(owner_connection):
     with connection.cursor() as cursor:
-        cursor.execute(ROW)
+        cursor.execute(ROW, [1])
 
-    database.empty_tables(None)
+    database.empty_tables()
 
     off = owner_connection.execute("select count(*) from pg_trigger where not tgisinternal and tgenabled <> 'O'")
     assert off.fetchone() == (0,)
