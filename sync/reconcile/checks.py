@@ -1,0 +1,68 @@
+"""What a check is: which lists it reads, how rows are kept, and how they are compared. The registry of all checks."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gates.stop import Refused
+from sync.reconcile import customers
+from sync.reconcile.finding import Compared, Page
+from sync.wiretypes import Exchange
+
+Kept = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison of two systems.
+
+    `lists` are read in their order, a page at a time, each from the system beside it; `read` runs outside of any
+    transaction and `store` inside one. `compare` goes through what was stored by key, in pages.
+    """
+
+    name: str
+    title: str
+    left: str
+    right: str
+    lists: Mapping[str, str]
+    kinds: tuple[str, ...]
+    read: Callable[[str, str, Kept, list[Exchange]], Page]
+    store: Callable[[int, str, Page], tuple[int, int]]
+    compare: Callable[[int, Kept], Iterator[Compared]]
+    sides: Mapping[str, str] = field(default_factory=dict)
+
+
+CHECKS: Mapping[str, Check] = {
+    "customers": Check(
+        "customers", "Customers of the CRM and of the ERP", "pipedrive", "netsuite", customers.LISTS, customers.KINDS,
+        customers.read, customers.store, customers.compare,
+    )
+}  # fmt: skip
+
+
+# What events open differences under, without a comparison: a title, and the two systems.
+OF_EVENTS: Mapping[str, tuple[str, str, str]] = {
+    "billing_customers": ("Customers at billing", "stripe", "netsuite"),
+}
+
+
+def get(name: str) -> Check:
+    """A check by its name. Raises Refused 422 that names those there are."""
+    found = CHECKS.get(name)
+    if found is None:
+        raise Refused(422, "check", f"check: there is no check {name[:40]!r}; there are {', '.join(CHECKS)}")
+    return found
+
+
+def title(name: str) -> str:
+    """A check in words, also one that this release does not have any more."""
+    found = CHECKS.get(name)
+    return found.title if found else OF_EVENTS.get(name, (name.capitalize(),))[0]
+
+
+def sides(name: str) -> tuple[str, str]:
+    """The two systems of a check, or of what events open differences under."""
+    found = CHECKS.get(name)
+    if found:
+        return found.left, found.right
+    return OF_EVENTS.get(name, ("", "pipedrive", "netsuite"))[1:]
