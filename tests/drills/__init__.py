@@ -1,0 +1,1 @@
+"""Drills that are too long for the test suite; each is a command."""
