@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sync import mappings
+from sync.mappings import Artifact
 
 LISTS: Mapping[str, Mapping[str, str]] = {
     "subsidiary": {"parent company": "1", "europe": "2", "nordics": "3"},
@@ -29,28 +30,28 @@ def cases() -> list[dict[str, Any]]:
     return found
 
 
-def check(listed: list[dict[str, Any]]) -> list[Checked]:
-    """Run each case against the mapping in force."""
-    return [Checked(str(one["name"]), _wrong(one)) for one in listed]
+def check(listed: list[dict[str, Any]], by: Artifact | None = None) -> list[Checked]:
+    """Run each case against a mapping, by default the one in force."""
+    return [Checked(str(one["name"]), _wrong(one, by)) for one in listed]
 
 
-def uncovered(listed: list[dict[str, Any]]) -> list[str]:
+def uncovered(listed: list[dict[str, Any]], by: Artifact | None = None) -> list[str]:
     """Fields that are sent to the ERP's customers and invoices and that no case looks at."""
     seen = {(one["to"], field) for one in listed for field in (*one["sent"], *one.get("faults", ()))}
     wanted = [
         (f"{row.system}.{row.record}", row.field)
-        for row in mappings.artifact().rows
+        for row in (by or mappings.artifact()).rows
         if row.when != "never" and row.record in ("customer", "invoice") and row.source.partition(".")[0] != "stripe"
     ]
     return [f"{to}.{field}" for to, field in wanted if (to, field) not in seen and not field.endswith("mesh_action")]
 
 
-def _wrong(one: Mapping[str, Any]) -> str:
+def _wrong(one: Mapping[str, Any], by: Artifact | None) -> str:
     system, _, record = str(one["to"]).partition(".")
     fields, faults = mappings.fill(
-        system, record, mappings.Given(one["given"], LISTS), is_new=bool(one.get("is_new", True))
+        system, record, mappings.Given(one["given"], LISTS), is_new=bool(one.get("is_new", True)), by=by
     )
-    found = _plain(fields)
+    found = plain(fields)
     for name in sorted({*found, *one["sent"]}):
         if found.get(name) != one["sent"].get(name):
             return f"{name}: is {found.get(name)!r}, should be {one['sent'].get(name)!r}"
@@ -59,10 +60,10 @@ def _wrong(one: Mapping[str, Any]) -> str:
     return "" if named == wanted else f"faults: named are {named}, should be {wanted}"
 
 
-def _plain(value: Any) -> Any:
-    """Decimals as the text they are sent as."""
+def plain(value: Any) -> Any:
+    """A value as it is sent: decimals as text."""
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: plain(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return format(value, "f") if isinstance(value, Decimal) else value

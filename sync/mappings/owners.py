@@ -32,11 +32,14 @@ def refuse(request: FrozenRequest, exchanges: list[Exchange] | None = None) -> N
         fields = _words(_body(request), record, exchanges)
     else:
         return
-    rows = {named(one.system, one.field): one for one in mappings.artifact().of(request.provider, record)}
+    used = mappings.artifact()
+    if used.fault:
+        raise PermanentError(f"field mapping: {used.fault}", provider=request.provider, code=CODE, never_sent=True)
+    rows = {named(one.system, one.field): one for one in used.of(request.provider, record)}
     for name in fields:
         fault = fault_of(rows.get(name), is_new=is_new)
         if fault:
-            where = f"{request.provider} {record or 'record'}, field {name[:80]}"
+            where = f"{request.provider} {record or 'record'}, field {name[:80]} (mapping {used.version})"
             raise PermanentError(f"{where}: {fault}", provider=request.provider, code=CODE, never_sent=True)
 
 

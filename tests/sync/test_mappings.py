@@ -53,12 +53,14 @@ def test_artifact_that_contradicts_itself_is_refused(change: dict[str, str], tol
         mappings.read(document)
 
 
+@pytest.mark.django_db
 def test_command_says_what_holds(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("check_mappings")
 
     assert "cases hold" in capsys.readouterr().out
 
 
+@pytest.mark.django_db
 def test_command_fails_with_a_case(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = [*checking.cases(), {"name": "bad", "to": "netsuite.customer", "given": {"deal.id": "1"}, "sent": {}}]
     monkeypatch.setattr(checking, "cases", lambda: bad)
