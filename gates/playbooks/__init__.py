@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gates.playbooks import dunning, onboarding
+from gates.playbooks import customer_sync, dunning, onboarding
 from gates.types import Facts, Proposal
 
 # kind of event -> automation that answers for it
@@ -14,14 +14,18 @@ PLAYBOOKS = {
     "deal.changed": onboarding,
 }
 DEAL = "deal:"
+# What a person approved as a set, and what tells only ourselves: no later event withdraws it, nothing follows it.
+BY_ITSELF = ("incident:", "alert:")
 
-__all__ = ["PLAYBOOKS", "after_applied", "dunning", "onboarding", "withdraw_reason"]
+__all__ = ["PLAYBOOKS", "after_applied", "after_asked", "customer_sync", "dunning", "onboarding", "withdraw_reason"]
 
 
 def withdraw_reason(facts: Facts, business_key: str, memo: Mapping[str, Any], kind: str) -> str:
     """Why a planned action is no longer wanted, on live facts; empty while it still is."""
     if business_key.startswith(DEAL):
         return onboarding.withdraw_reason(facts, kind)
+    if kind in customer_sync.KINDS or business_key.startswith(BY_ITSELF):
+        return ""  # what is synced is read again when its request is made
     return dunning.withdraw_reason(facts, business_key, memo, kind)
 
 
@@ -29,6 +33,15 @@ def after_applied(
     kind: str, business_key: str, params: Mapping[str, Any], memo: Mapping[str, Any], said: Mapping[str, Any]
 ) -> tuple[Proposal, ...]:
     """What follows a confirmed change; `said` is the provider's confirmation, its object's id under `id`."""
+    if business_key.startswith(BY_ITSELF):
+        return ()
     if business_key.startswith(DEAL):
         return onboarding.after_applied(kind, params, said)
+    if kind in customer_sync.KINDS:
+        return customer_sync.after_applied(kind, business_key, params, said)
     return dunning.after_applied(kind, business_key, params, memo)
+
+
+def after_asked(kind: str, business_key: str, facts: Facts) -> tuple[Proposal, ...]:
+    """What follows when an action was judged again on live facts and a person is asked."""
+    return onboarding.after_asked(kind, facts) if business_key.startswith(DEAL) else ()

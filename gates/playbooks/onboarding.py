@@ -77,11 +77,24 @@ def customer(deal: Deal) -> tuple[Proposal, ...]:
         "customer.create", f"customer:{deal.id}", f"deal:{deal.id}:customer", f"deal {deal.id} is signed",
         {"deal": deal.id}, CUSTOMER, LIVE_BLOCKS,
     )  # fmt: skip
-    if not deal.lacks:
-        return (create,)
+    return (create, *not_ready(deal))
+
+
+def not_ready(deal: Deal | None) -> tuple[Proposal, ...]:
+    """Flag and note of a deal that lacks something; nothing where it lacks nothing."""
+    if deal is None or not deal.lacks:
+        return ()
     missing = rules.in_words(deal.lacks)
     text = f"Not ready for billing: {missing}. Correct it here; a colleague in billing then sends it on."
-    return (create, *marks(deal.id, FLAGGED, text, f"deal {deal.id} cannot be billed yet"))
+    return marks(deal.id, FLAGGED, text, f"deal {deal.id} cannot be billed yet")
+
+
+def after_asked(kind: str, facts: Facts) -> tuple[Proposal, ...]:
+    """What follows when a step was judged again and a person is asked: the ERP's own lists may lack what a deal says.
+
+    Proposed each time; of one event a mark is stored once, so a deal that carries it already gets no second one.
+    """
+    return not_ready(facts.deal) if kind in rules.BILLING_KINDS else ()
 
 
 def invoice(deal: str) -> Proposal:
@@ -111,6 +124,8 @@ def withdraw_reason(facts: Facts, kind: str) -> str:
     deal = facts.deal
     if deal is None or deal.standing == "signed":
         return ""
+    if kind == "mail.progress" and deal.standing == "elsewhere":
+        return ""  # a deal that went on from the signed stage is onboarded all the same
     if kind in ("deal.annotate", "deal.note") and deal.standing in ("elsewhere", "lost"):
         return ""  # it is there, and what was done to it remains true
     return f"the deal {STANDINGS[deal.standing]}"

@@ -6,4 +6,6 @@ SIMULATORS = {
     "zendesk": "sync.sandbox.zendesk.Zendesk",
     "pipedrive": "sync.sandbox.pipedrive.Pipedrive",
     "slack": "sync.sandbox.slack.Slack",
+    "mail": "sync.sandbox.mail.Mail",
+    "pagerduty": "sync.sandbox.pagerduty.PagerDuty",
 }

@@ -36,8 +36,12 @@ SLACK_SIGNING_SECRET = "slsign_meshline_sandbox_0001"  # noqa: S105
 SLACK_TEAM_ID = "T0MESHLINE"
 SLACK_APP_ID = "A0MESHLINE"
 SLACK_BOT_USER = "U0MESHBOT"
+PAGERDUTY_ROUTING_KEY = "e93facc04764012d7bfb002500d5d1a6"
+PAGERDUTY_WEBHOOK_SECRET = "pdwhsec_meshline_sandbox_0001"  # noqa: S105
 # Which group is told where, for whoever wants messages; no default, so that nothing is posted unasked.
-SLACK_CHANNELS = "Billing Resolver=C0BILLING,Support Manager=C0SUPPORT,Automation Engineer=C0ENGINEER"
+SLACK_CHANNELS = (
+    "Billing Resolver=C0BILLING,Support Manager=C0SUPPORT,Automation Engineer=C0ENGINEER,Revenue Ops Lead=C0REVENUE"
+)
 
 # The published test key of RFC 6979, appendix A.2.5: everybody knows it, so nobody can leak it.
 _EC_SCALAR = "C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721"
@@ -87,4 +91,7 @@ def environment(base_url: str) -> dict[str, str]:
         "MESHLINE_SLACK_TEAM_ID": SLACK_TEAM_ID,
         "MESHLINE_SLACK_APP_ID": SLACK_APP_ID,
         "MESHLINE_SLACK_CONSOLE_URL": "http://127.0.0.1:8000",
+        "MESHLINE_PAGERDUTY_BASE_URL": f"{base_url}/pagerduty",
+        "MESHLINE_PAGERDUTY_ROUTING_KEY": PAGERDUTY_ROUTING_KEY,
+        "MESHLINE_PAGERDUTY_WEBHOOK_SECRETS": PAGERDUTY_WEBHOOK_SECRET,
     }

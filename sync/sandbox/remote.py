@@ -16,7 +16,9 @@ SECRETS = {
     "netsuite": keys.NETSUITE_WEBHOOK_SECRET,
     "zendesk": keys.ZENDESK_WEBHOOK_SECRET,
     "pipedrive": keys.PIPEDRIVE_WEBHOOK_SECRET,
+    "slack": keys.SLACK_SIGNING_SECRET,
 }
+PATHS = {"slack": "slack/interactions"}  # where it is not the provider's name
 
 
 class RemoteError(Exception):
@@ -48,7 +50,9 @@ class Remote:
     def aim(self, server_url: str) -> None:
         """Have every provider send its webhooks to this server, signed with its own secret."""
         for name, secret in SECRETS.items():
-            self.post("/_webhooks", {name: {"url": f"{server_url}/webhooks/{name}/", "secrets": [secret]}})
+            self.post(
+                "/_webhooks", {name: {"url": f"{server_url}/webhooks/{PATHS.get(name, name)}/", "secrets": [secret]}}
+            )
 
     def deliveries(self) -> list[Json]:
         """Every delivery attempt that was made, oldest first."""
@@ -63,6 +67,14 @@ class Remote:
         """How many effects each action of ours had in a provider's books."""
         found = self.get(f"/_books/{provider}/effects-by-action")
         return {action: int(count) for action, count in found.items()}
+
+    def markers(self) -> list[str]:
+        """The marker of each message of ours in the chat, as often as it stands there."""
+        said = self.get("/_books/slack?only=objects")["objects"]["messages"]
+        found = [
+            one.get("metadata", {}).get("event_payload", {}).get("marker") for rows in said.values() for one in rows
+        ]
+        return [str(one) for one in found if one]
 
     def wait(self, seconds: float) -> bool:
         """Whether they answer within this time."""

@@ -17,6 +17,7 @@ from sync.sandbox.control import CONTROL, ControlError
 from sync.sandbox.courier import Courier
 from sync.sandbox.damage import carry
 from sync.sandbox.faults import Dial
+from sync.sandbox.mail import Mail, smtp
 from sync.sandbox.wire import BadRequest, Reply, Request, json_reply, read_request, write_reply
 from sync.sandbox.world import Clock, Simulator, World
 
@@ -52,12 +53,26 @@ class Sandbox(socketserver.ThreadingTCPServer):
             raise PortTaken(
                 f"Port {port} on {host} is in use. Choose another with --port N, or --port 0 for a free one."
             ) from error
+        self.post = smtp.listen(int(self.server_address[1]), self.mail)
         self.reset(seed)
 
     @property
     def url(self) -> str:
         """Where it listens."""
         return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
+
+    def mail(self) -> Mail:
+        """The mail server of this world, whose messages come by a port of their own."""
+        found = self.simulators["mail"]
+        assert isinstance(found, Mail)
+        return found
+
+    def server_close(self) -> None:
+        """Both ports."""
+        super().server_close()
+        if hasattr(self, "post"):
+            self.post.shutdown()
+            self.post.server_close()
 
     def reset(self, seed: int, *, keep_targets: bool = True) -> None:
         """An empty world of this seed; webhook targets stay as they are unless told otherwise."""
@@ -76,6 +91,7 @@ class Sandbox(socketserver.ThreadingTCPServer):
             )
             fresh[name] = simulator
         self.simulators = fresh
+        self.mail().port = self.post.port
 
     def serve(self, request: Request, *, is_first: bool) -> Reply:
         """Answer one request: control path or provider call."""

@@ -5,6 +5,7 @@ It drives the simulators by their control paths alone, as the world outside woul
 """
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ LARGER_PLAN: Json = {"custrecord_mesh_plan": "scale"}
 # In steps of the same rule, so that an unlucky week is the same unlucky week each time.
 DOUBLED: Json = {"kind": "hook_duplicate", "every": 5}
 FORGED: Json = {"kind": "hook_bad_signature", "type": "invoice.payment_failed", "count": 1}
+SIGNED_TWICE: Json = {"kind": "hook_duplicate", "type": "deal.change", "every": 2}
 DESK_AWAY: Json = {"kind": "error_before", "status": 503, "method": "POST", "path": TICKETS, "count": 1}
 DESK_SILENT: Json = {"kind": "lost_answer", "method": "POST", "path": TICKETS, "after": 2, "count": 1}
 ERP_SLOW: Json = {"kind": "latency", "ms": 150, "jitter_ms": 350}
@@ -30,6 +32,15 @@ ERP_CROWDED: Json = {"kind": "rate_limit", "retry_after": 1, "every": 4, "count"
 ERP_DONE_BUT_500: Json = {"kind": "error_after", "status": 500, "method": "PATCH", "path": CONTRACTS, "count": 1}
 ERP_SILENT: Json = {"kind": "lost_answer", "method": "PATCH", "path": CONTRACTS, "after": 1, "count": 1}
 ERP_NOT_DONE: Json = {**ERP_DONE_BUT_500, "kind": "error_before", "after": 3}
+FINLAND: Json = {"value": "Mannerheimintie 1, Helsinki", "country": "Finland", "locality": "Helsinki"}
+GERMANY: Json = {"value": "Hauptstrasse 1, Berlin", "country": "Germany", "locality": "Berlin"}
+# Company, where, tax id, package, value: what billing needs is all there.
+DEALS: tuple[tuple[str, Json, str, str, int], ...] = (
+    ("Aurora Robotics Oy", FINLAND, "FI12345671", "PKG-GROWTH", 12_000),
+    ("Birch & Sons Oy", FINLAND, "FI12345672", "PKG-STARTER", 2_400),
+    ("Möller Logistik GmbH", GERMANY, "DE123456788", "PKG-GROWTH", 9_600),
+    ("Kestrel Foods GmbH", GERMANY, "DE223456789", "PKG-SCALE", 48_000),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +60,17 @@ class Story:
         self.rng = random.Random(seed)
         self.customers = cast.gather(customers, self.rng)
         self.first_event = ""
+        self.untaxed = 0
 
     def scenes(self) -> list[Scene]:
         """The week in order; days are counted from 1."""
         return [
             Scene(1.0, self.renewals),
+            Scene(1.2, self.deals_signed),
             Scene(1.4, self.disputes),
             Scene(2.0, self.second_attempts),
             Scene(2.5, self.strange_mail),
+            Scene(2.7, self.deal_corrected),
             Scene(3.0, self.retries_succeed_out_of_order),
             Scene(3.5, self.last_attempts),
             Scene(4.0, self.windows_end),
@@ -94,6 +108,31 @@ class Story:
         for one in self._of(Fate.WARNED):
             self.remote.play("stripe", "warn_fraud", customer=one.stripe)
         return "one customer disputes an earlier payment, a bank warns of fraud on another"
+
+    def deals_signed(self) -> str:
+        """Sales signs: most deals say all that billing needs, one has no tax id, one nobody who answers for it."""
+        self.remote.faults("pipedrive", SIGNED_TWICE)
+        for company, place, tax_id, package, value in DEALS:
+            org: Json = {"name": company, "tax_id": tax_id, "address": place}
+            self._sign(org, package, value)
+        made = self._sign({"name": "Harbour Textiles Oy", "tax_id": None}, "PKG-GROWTH", 7_300)
+        self.untaxed = int(made["organization"])
+        self._sign({"name": "Lumen Media Oy"}, "PKG-STARTER", 1_900, **{"Billing owner": None})
+        return f"{len(DEALS) + 2} deals are signed: one lacks its tax id, one a billing owner; webhooks come twice"
+
+    def _sign(self, org: Json, package: str, value: int, **fields: object) -> Json:
+        mail = f"ap@{re.sub('[^a-z0-9]+', '-', str(org['name']).lower())}.example"
+        made = self.remote.play(
+            "pipedrive", "create_deal", title=f"{org['name']} {package.removeprefix('PKG-').lower()}", org=org,
+            person={"emails": [mail]}, value=value, fields={"Onboarding package code": package, **fields},
+        )  # fmt: skip
+        self.remote.play("pipedrive", "move_stage", deal=made["deal"])
+        return made
+
+    def deal_corrected(self) -> str:
+        """Sales enters the tax id that was missing."""
+        self.remote.play("pipedrive", "edit_org", org=self.untaxed, tax_id="FI23456789")
+        return "sales enters the tax id that the deal lacked"
 
     def second_attempts(self) -> str:
         """More cards fail; the unpaid ones fail a second time, told in a newer API version."""
@@ -185,7 +224,7 @@ class Story:
 
     def calm(self) -> None:
         """No more bad luck."""
-        for name in ("stripe", "netsuite", "zendesk"):
+        for name in ("stripe", "netsuite", "zendesk", "pipedrive", "slack"):
             self.remote.faults(name)
 
     def _of(self, *fates: Fate) -> list[Customer]:

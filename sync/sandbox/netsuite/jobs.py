@@ -1,5 +1,6 @@
 """Asynchronous jobs: keys that refuse a second submission, tasks, results, and jobs that get lost or refused."""
 
+import random
 import re
 import threading
 from collections.abc import Callable
@@ -32,8 +33,16 @@ class Jobs:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.delay_s = 0.3
+        self.share = 0.0
+        self.rng = random.Random("jobs")
         self.by_id: dict[str, Job] = {}
         self._by_key: dict[str, str] = {}
+
+    def takes(self, request: Request) -> bool:
+        """Whether a call becomes a job: it asked for one, or it is one of the `share` of writes made into jobs."""
+        if "respond-async" in request.headers.get("prefer", ""):
+            return True
+        return request.method in ("PUT", "PATCH", "POST") and self.rng.random() < self.share
 
     def submit(self, request: Request, fault: Rule | None, work: Callable[[], Reply]) -> Reply:
         """Accept a call for later; the fault dial may refuse, lose, stall or slow the job."""

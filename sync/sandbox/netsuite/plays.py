@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from sync.sandbox.netsuite import schema
+from sync.sandbox.netsuite import catalog, schema
 from sync.sandbox.netsuite.errors import Refused
 from sync.sandbox.netsuite.schema import RecordType
 from sync.sandbox.wire import Json
@@ -74,9 +74,10 @@ def change_customer(netsuite: "NetSuite", params: Json) -> Json:
 
 
 def set_options(netsuite: "NetSuite", params: Json) -> Json:
-    """`concurrency`, `job_delay_s`, `token_ttl_s`, and `certificate` {id, public_key} for another key pair."""
+    """`concurrency`, `job_delay_s`, `job_share` of writes run as jobs unasked, `token_ttl_s`, `certificate`."""
     netsuite.concurrency = int(params.get("concurrency", netsuite.concurrency))
     netsuite.jobs.delay_s = float(params.get("job_delay_s", netsuite.jobs.delay_s))
+    netsuite.jobs.share = float(params.get("job_share", netsuite.jobs.share))
     netsuite.token_ttl_s = float(params.get("token_ttl_s", netsuite.token_ttl_s))
     certificate = params.get("certificate")
     if certificate:
@@ -99,4 +100,5 @@ PLAYS: Mapping[str, Callable[["NetSuite", Json], Json]] = {
     "change_customer": change_customer,
     "set_options": set_options,
     "expire_tokens": expire_tokens,
+    "plant_customers": catalog.plant_customers,
 }

@@ -27,6 +27,9 @@ class RecordType:
 
 READ_ONLY = ("id", "links", "createdDate", "lastModifiedDate", "refName")
 LINE_FIELDS = frozenset({"line", "item", "quantity", "rate", "amount", "description", "custcol_mesh_line"})
+BOOK_FIELDS = frozenset({
+    "id", "internalid", "label", "line", "defaultbilling", "defaultshipping", "isresidential", "addressbookaddress",
+})  # fmt: skip
 ADDRESS_FIELDS = frozenset({"id", "nexuscountry", "nexusstate", "nexus", "taxregistrationnumber", "address"})
 
 CUSTOMER = RecordType(
@@ -39,10 +42,11 @@ CUSTOMER = RecordType(
         "salesRep": REF, "priceLevel": REF, "receivablesAccount": REF, "emailTransactions": FLAG,
         "custentity_onboarding_code": TEXT, "custentity_mesh_deal_id": TEXT, "custentity_nm_stripe_customer_id": TEXT,
         "custentity_stripe_portal_url": TEXT, "custentity_mesh_tax_id": TEXT, "custentity_mesh_last_writer": TEXT,
-        "custentity_mesh_status": TEXT, "custentity_mesh_action": TEXT,
+        "custentity_mesh_status": TEXT, "custentity_mesh_action": TEXT, "custentity_mesh_stripe_portal_url": TEXT,
+        "custentity_mesh_shared_payer": FLAG, "custentity_billing_email": TEXT,
     },
     {"subsidiary": "subsidiary", "currency": "currency", "terms": "term"},
-    {"taxRegistration": ADDRESS_FIELDS}, "custentity_mesh_action", "customer",
+    {"taxRegistration": ADDRESS_FIELDS, "addressBook": BOOK_FIELDS}, "custentity_mesh_action", "customer",
 )  # fmt: skip
 INVOICE = RecordType(
     "invoice", "transaction", 90211,

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from sync.sandbox import keys
 from sync.sandbox.courier import Parcel, Target
 from sync.sandbox.faults import Plan, Rule
-from sync.sandbox.netsuite import schema, script
+from sync.sandbox.netsuite import catalog, schema, script
 from sync.sandbox.netsuite.auth import ASSERTION_TYPE, SignInError, TokenLogin, check_assertion
 from sync.sandbox.netsuite.errors import Refused, crowded, not_found
 from sync.sandbox.netsuite.jobs import Jobs
@@ -76,7 +76,7 @@ class NetSuite(Simulator):
                 return self._token(request)
             self._sign_in(request)
             plan.work()
-            if "respond-async" in request.headers.get("prefer", "") and path.startswith("/record/v1/"):
+            if path.startswith("/record/v1/") and self.jobs.takes(request):
                 with self.lock:
                     return self.jobs.submit(request, plan.job, lambda: self._locked(request, path))
             return self._locked(request, path)
@@ -138,6 +138,8 @@ class NetSuite(Simulator):
         raise not_found(path)
 
     def _record(self, request: Request, parts: list[str]) -> Reply:
+        if parts[0] == "metadata-catalog" and len(parts) == 2 and request.method == "GET":
+            return catalog.describe(self.records.type_of(parts[1]))
         kind = self.records.type_of(parts[0])
         key = parts[1] if len(parts) > 1 else ""
         if len(parts) == 4 and parts[2] == "!transform" and request.method == "POST":

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sync.sandbox.stripe import build, forms, objects
+from sync.sandbox.stripe import customers, forms, objects, portal, signup
 from sync.sandbox.stripe.errors import ApiError, parameter_missing
 from sync.sandbox.stripe.objects import Listing
 from sync.sandbox.stripe.store import Table, in_time, page
@@ -110,37 +110,6 @@ def list_events(stripe: "Stripe", call: "Call", object_id: str) -> Listing:
     rows = iter(sorted(filter(fits, events.newest({})), key=lambda row: -row["created"]))
     found, more = page(rows, call.params, events)
     return Listing(found, "events", more)
-
-
-def create_customer(stripe: "Stripe", call: "Call", object_id: str) -> Json:
-    """POST /v1/customers."""
-    row = stripe.account.customers.add(build.customer(stripe.ids, call.now, {**call.params, "id": None}))
-    stripe.effect(call, row, "customer created")
-    stripe.emit("customer.created", row, call=call)
-    return row
-
-
-def update_customer(stripe: "Stripe", call: "Call", object_id: str) -> Json:
-    """POST /v1/customers/{id}."""
-    row = stripe.account.customers.get(object_id)
-    fields = [name for name in ("email", "name", "phone", "description") if name in call.params]
-    previous = {name: row[name] for name in [*fields, "metadata"] if name in call.params}
-    row.update({name: call.params[name] or None for name in fields})
-    row["metadata"] = forms.metadata(call.params, row["metadata"])
-    stripe.account.customers.reindex(row, "email")
-    stripe.effect(call, row, "customer updated")
-    stripe.emit("customer.updated", row, call=call, previous=previous)
-    return row
-
-
-def delete_customer(stripe: "Stripe", call: "Call", object_id: str) -> Json:
-    """DELETE /v1/customers/{id}; only a stub of it stays."""
-    row = stripe.account.customers.get(object_id)
-    stripe.effect(call, row, "customer deleted")
-    stripe.emit("customer.deleted", row, call=call)
-    gone = {"id": object_id, "object": "customer", "deleted": True}
-    stripe.account.customers.rows[object_id] = gone
-    return gone
 
 
 def update_subscription(stripe: "Stripe", call: "Call", object_id: str) -> Json:
@@ -309,21 +278,10 @@ def close_dispute(stripe: "Stripe", call: "Call", object_id: str) -> Json:
     return row
 
 
-def create_portal_session(stripe: "Stripe", call: "Call", object_id: str) -> Json:
-    """Changes no business record, so it is no effect in the books."""
-    owner = stripe.account.customers.get(call.params.get("customer", ""), "customer")
-    session = build.object_id(stripe.ids, "bps")
-    return {
-        "id": session, "object": "billing_portal.session", "created": call.now, "customer": owner["id"],
-        "livemode": False, "return_url": call.params.get("return_url"), "url": f"https://billing.stripe.com/p/{session}",
-    }  # fmt: skip
-
-
 def _known(*names: str) -> frozenset[str]:
     return frozenset(names)
 
 
-CUSTOMER_FIELDS = _known("email", "name", "phone", "description", "metadata")
 SUBSCRIPTION_FIELDS = _known("metadata", "cancel_at_period_end", "pause_collection", "proration_behavior")
 REFUND_FIELDS = _known(
     "charge", "payment_intent", "amount", "reason", "metadata", "refund_application_fee", "reverse_transfer"
@@ -332,10 +290,13 @@ BY_CHARGE = {"charge": "charge", "payment_intent": "payment_intent"}
 ROUTES: dict[tuple[str, str, bool, str], Route] = {
     ("GET", "customers", False, ""): Route(lister("customers", email="email")),
     ("GET", "customers", False, "search"): Route(search_customers),
-    ("POST", "customers", False, ""): Route(create_customer, CUSTOMER_FIELDS),
-    ("POST", "customers", True, ""): Route(update_customer, CUSTOMER_FIELDS),
-    ("DELETE", "customers", True, ""): Route(delete_customer),
+    ("POST", "customers", False, ""): Route(customers.create, customers.FIELDS),
+    ("POST", "customers", True, ""): Route(customers.update, customers.FIELDS),
+    ("DELETE", "customers", True, ""): Route(customers.delete),
     ("GET", "subscriptions", False, ""): Route(lister("subscriptions", customer="customer", price="price")),
+    ("POST", "products", False, ""): Route(signup.create_product, signup.PRODUCT_FIELDS),
+    ("POST", "payment_methods", True, "attach"): Route(signup.attach_card, signup.CARD_FIELDS),
+    ("POST", "subscriptions", False, ""): Route(signup.create_subscription, signup.SUBSCRIPTION_FIELDS),
     ("POST", "subscriptions", True, ""): Route(update_subscription, SUBSCRIPTION_FIELDS),
     ("DELETE", "subscriptions", True, ""): Route(cancel_subscription),
     ("POST", "subscriptions", True, "pause"): Route(pause_subscription),
@@ -361,10 +322,11 @@ ROUTES: dict[tuple[str, str, bool, str], Route] = {
     ("POST", "refunds", True, "cancel"): Route(cancel_refund),
     ("GET", "radar/early_fraud_warnings", False, ""): Route(lister("radar/early_fraud_warnings", **BY_CHARGE)),
     ("GET", "events", False, ""): Route(list_events),
-    ("POST", "billing_portal/sessions", False, ""): Route(create_portal_session),
+    ("POST", "billing_portal/sessions", False, ""): Route(portal.create_session, portal.FIELDS),
 }
 for _resource in (
     "customers", "prices", "subscriptions", "invoices", "invoice_payments", "charges", "payment_intents", "disputes",
     "refunds", "radar/early_fraud_warnings", "events",
 ):  # fmt: skip
     ROUTES["GET", _resource, True, ""] = Route(retrieve(_resource))
+ROUTES["GET", "customers", True, ""] = Route(customers.retrieve)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sync.sandbox.stripe import build, objects, shapes
+from sync.sandbox.stripe import build, customers, objects, portal, shapes
 from sync.sandbox.stripe.errors import ApiError
 from sync.sandbox.stripe.store import Table
 from sync.sandbox.wire import Json
@@ -294,4 +294,6 @@ PLAYS: Mapping[str, Callable[["Stripe", Json], Json]] = {
     "send_event": send_event,
     "redeliver": redeliver,
     "set_version": set_version,
+    "set_portal": portal.set_portal,
+    "plant_customers": customers.plant,
 }

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from sync.sandbox import keys
 from sync.sandbox.courier import Parcel, Target
 from sync.sandbox.faults import Plan, Rule
-from sync.sandbox.stripe import forms, shapes
+from sync.sandbox.stripe import forms, portal, shapes
 from sync.sandbox.stripe.api import ROUTES
 from sync.sandbox.stripe.errors import ApiError, parameter_unknown
 from sync.sandbox.stripe.idempotency import KeyStore, fingerprint_of
@@ -60,6 +60,8 @@ class Stripe(Simulator):
 
     def answer(self, request: Request, plan: Plan) -> Reply:
         """Authenticate, honour the key, dispatch."""
+        if request.path.startswith(portal.PAGES):
+            return portal.page(self, request)
         request_id = f"req_{self.ids.text('req', 14)}"
         try:
             call = self._read(request, plan, request_id)

@@ -109,6 +109,7 @@ class Account:
         customer: Key = lambda row: row.get("customer")  # noqa: E731
         intent: Key = lambda row: row.get("payment_intent")  # noqa: E731
         self.customers = Table("customer", "customers", email=lambda row: row.get("email"))
+        self.elsewhere: set[str] = set()  # customers of the other mode
         self.prices = Table("price", "prices")
         self.subscriptions = Table("subscription", "subscriptions", customer=customer, price=_price_of)
         self.invoices = Table("invoice", "invoices", customer=customer, subscription=lambda r: r["_subscription"])
@@ -122,6 +123,8 @@ class Account:
         self.disputes = Table("dispute", "disputes", charge=charge, payment_intent=intent)
         self.warnings = Table("early_fraud_warning", "radar/early_fraud_warnings", charge=charge, payment_intent=intent)
         self.events = Table("event", "events")
+        self.portal_sessions = Table("session", "billing_portal/sessions")
+        self.portal: Json = {"active": True, "url": "", "configurations": []}
 
     def tables(self) -> list[Table]:
         """Every table."""
