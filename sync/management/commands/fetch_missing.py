@@ -48,8 +48,8 @@ def as_json(missed: catch_up.Missed, stored: int | None) -> dict[str, Any]:
     """The plan for programs."""
     return {
         "provider": missed.provider, "since": missed.since.isoformat(), "changed": missed.seen,
-        "missing": len(missed.missing), "deals": [one.id for one in missed.missing], "whole": missed.is_whole,
-        **({} if stored is None else {"stored": stored}),
+        "missing": len(missed.missing), "unheard": missed.unheard, "deals": [one.id for one in missed.missing],
+        "whole": missed.is_whole, **({} if stored is None else {"stored": stored}),
     }  # fmt: skip
 
 
@@ -61,6 +61,11 @@ def sentences(missed: catch_up.Missed, stored: int | None) -> list[str]:
     lines += [f"  deal {one.id}, {one.updated_at:%Y-%m-%d %H:%M:%S} UTC" for one in missed.missing[:SHOWN]]
     if len(missed.missing) > SHOWN:
         lines.append(f"  and {len(missed.missing) - SHOWN} more")
+    if missed.missing:
+        lines.append(
+            f"{missed.unheard} of them came by no delivery at all; the others changed less than two minutes ago, or "
+            "Meshline itself changed them last, and somebody else's change could hide behind that"
+        )
     if not missed.is_whole:
         lines.append("There is more than one run reads; run it again.")
     done = "Nothing was stored; add --yes to do it." if stored is None else f"{stored} stored"

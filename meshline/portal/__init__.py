@@ -1,0 +1,1 @@
+"""What customers see: the address of their portal link. No session, no cookie, no sign-in."""
