@@ -149,6 +149,12 @@ def length(span: timedelta) -> str:
     return f"{days} d {hours} h" if hours and days < 7 else f"{days} d"
 
 
+def took(span: timedelta) -> str:
+    """How long something took; under ten seconds to the tenth."""
+    seconds = max(0.0, span.total_seconds())
+    return f"{seconds:.1f} s" if seconds < 10 else length(span)
+
+
 def left(due: datetime, now: datetime) -> tuple[str, str]:
     """Words and urgency of a due time: `2d 3h left`, `8m left`, `late 12m`; a very old one only says since when."""
     gap = due - now

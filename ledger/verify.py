@@ -1,6 +1,6 @@
-"""Is the ledger intact: its guard in the database, every step, every chain, and where the chains end."""
+"""Is the ledger intact: its guard in the database, every seal, step and chain, and where the chains end."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import UUIDField
@@ -8,9 +8,13 @@ from django.db.models import UUIDField
 from ledger import sets
 from ledger.book import TABLES
 from ledger.models import Event
+from ledger.offline_check import Seal
+from ledger.seals import checking
 from ledger.states import Stateful, edges_of
 
 PAGE = 2000
+END = 2**63 - 1
+Finding = checking.Fault
 REFUSE, EDGES = "meshline_refuse_change", "meshline_check_edges"
 # Table, trigger, function, and when it fires (tgtype: row 1, before 2, insert 4, delete 8, update 16, truncate 32).
 GUARD = (
@@ -42,20 +46,17 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong; `row` is the ledger row it is about, or None."""
-
-    problem: str
-    row: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
-    """What was looked at, and the first thing found wrong with the rows; the guard's faults are all listed."""
+    """What was looked at, and the first thing found wrong with the rows; the guard's faults are all listed.
+
+    `seals` were looked at, which hold `sealed` rows, whole seals also where the range begins or ends within one.
+    """
 
     rows: int
     guard: tuple[str, ...]
     broken: Finding | None
+    seals: int = 0
+    sealed: int = 0
 
     @property
     def is_intact(self) -> bool:
@@ -74,20 +75,41 @@ def verify(
     *,
     first: int = 1,
     last: int | None = None,
+    exported: Sequence[Seal] = (),
     progress: Callable[[int], None] = lambda rows: None,
 ) -> Report:
-    """Check the guard and the rows from `first` to `last`; over the whole ledger also where every chain ends."""
+    """Check the guard, the seals and the rows from `first` to `last`; over the whole ledger also where chains end.
+
+    With seals `exported` earlier it is the ledger that they know. The first row that is wrong is named, whatever
+    found it: a seal knows the very row, a chain what is wrong with it.
+    """
     graphs = {name: one.model for name, one in subjects.items()} | dict(unchained)
     faults = (*guard_faults(), *graph_faults(graphs))
-    rows, broken = 0, None
-    for count, broken in pages(subjects, first, last):
+    broken = checking.against(exported)
+    seals = sealed = rows = 0
+    if broken is None:
+        for looked in checking.pages(first, END if last is None else last):
+            seals, sealed, broken = seals + looked.seals, sealed + looked.rows, looked.fault
+    upto = broken.row if broken is not None and broken.row is not None and first <= broken.row else last
+    found = None
+    for count, found in pages(subjects, first, upto):
         rows += count
         progress(rows)
-        if broken is not None:
+        if found is not None:
             break
+    broken = earlier(broken, found)
     if broken is None and first <= 1 and last is None:
         broken = next((found for name, one in subjects.items() for found in wrong_ends(name, one)), None)
-    return Report(rows, faults, broken)
+    return Report(rows, faults, broken, seals, sealed)
+
+
+def earlier(sealed: Finding | None, chained: Finding | None) -> Finding | None:
+    """Of what the seals say and what the chains say, the one about the earlier row."""
+    if sealed is None or chained is None:
+        return sealed or chained
+    if sealed.row is None or (chained.row is not None and chained.row < sealed.row):
+        return chained
+    return sealed
 
 
 TRIGGERS = """
@@ -184,7 +206,7 @@ select count(*), max(id), min(id) filter (where problem is not null),
 
 def pages(subjects: Mapping[str, Subject], first: int, last: int | None) -> Iterator[tuple[int, Finding | None]]:
     """Go through the rows in pages by id; each says how many it looked at and the first that is wrong."""
-    ends = 2**63 - 1 if last is None else last
+    ends = END if last is None else last
     params = {"kinds": list(subjects), "starts": [one.start for one in subjects.values()], "last": ends, "page": PAGE}
     after = first - 1
     while True:

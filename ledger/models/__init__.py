@@ -6,7 +6,7 @@ from ledger.models.contract import Contract
 from ledger.models.customer import Customer
 from ledger.models.event import Event, EventBody
 from ledger.models.external_id import ExternalId
-from ledger.models.ledger_row import LedgerRow, LedgerSeal
+from ledger.models.ledger_row import LedgerCheck, LedgerRow, LedgerSeal
 
 __all__ = [
     "Action",
@@ -16,6 +16,7 @@ __all__ = [
     "Event",
     "EventBody",
     "ExternalId",
+    "LedgerCheck",
     "LedgerRow",
     "LedgerSeal",
 ]

@@ -205,9 +205,9 @@ class Action(Stateful):
     def fail(self) -> None:
         """Refused for good; a person decides."""
 
-    @edge(State.FAILED, State.APPROVED)
+    @edge([State.FAILED, State.IN_REVIEW], State.APPROVED)
     def retry(self) -> None:
-        """A person sends the same bytes under the same key again."""
+        """A person sends the same bytes under the same key again; or has what was asked about read and judged anew."""
 
     @edge(State.APPLIED, State.COMPENSATED)
     def compensate(self) -> None:

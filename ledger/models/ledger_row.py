@@ -54,17 +54,44 @@ class LedgerRow(models.Model):
 
 
 class LedgerSeal(models.Model):
-    """A digest over a range of rows, chained to the seal before it; written off the hot path, never changed."""
+    """The rows up to `last_row` as they were, each by its digest, chained to the seal before; never changed.
+
+    Seals are numbered from 1 without a gap, and each begins with the id after the one the last ended with.
+    `row_digests` has 40 bytes a row: its id and the SHA-256 of its canonical form; `ledger.offline_check` says what
+    that is and what `digest` is made of.
+    """
 
     first_row = models.BigIntegerField()
     last_row = models.BigIntegerField()
     row_count = models.BigIntegerField()
+    row_format = models.PositiveSmallIntegerField(db_default=1)
+    row_digests = models.BinaryField(db_default=b"")
     digest = models.BinaryField()
     previous = models.BinaryField(null=True)
     sealed_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["previous"], name="seal_one_after", nulls_distinct=False)]
 
     def __str__(self) -> str:
         return f"seal of rows {self.first_row} to {self.last_row}"
+
+
+class LedgerCheck(models.Model):
+    """One look at the whole ledger, by a person or in slices by the schedule, and what came of it."""
+
+    began_at = models.DateTimeField(default=clock.now)
+    ended_at = models.DateTimeField(null=True)
+    actor = models.CharField(max_length=120)
+    next_row = models.BigIntegerField(default=1, help_text="Where it goes on")
+    rows = models.BigIntegerField(default=0, help_text="Looked at so far")
+    seals = models.IntegerField(default=0)
+    bad_row = models.BigIntegerField(null=True)
+    problem = models.CharField(max_length=500, blank=True, help_text="The first thing that is wrong")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"check of the ledger {self.pk}"

@@ -27,7 +27,7 @@ GRAPHS = {
         proposed|held|in_review|approved|parked|failed -supersede-> superseded, in_review -edit-> in_review
         approved -park-> parked, approved -send-> sending, sending|unknown -confirm-> applied
         sending|unknown -back_off-> approved, sending -doubt-> unknown, sending|unknown -fail-> failed
-        failed -retry-> approved, applied -compensate-> compensated""",
+        in_review|failed -retry-> approved, applied -compensate-> compensated""",
     Contract: """
         draft -sign-> signed, signed -qualify-> ready, draft|ready -activate-> active, active -fall_behind-> past_due
         past_due -recover-> active, past_due -suspend-> suspended, suspended -restore-> active

@@ -252,7 +252,7 @@ class TestCommand:
 
         assert self.call() == f"intact, {LedgerRow.objects.count()} rows\n"
         assert json.loads(self.call("--json")) == {
-            "intact": True, "rows": LedgerRow.objects.count(), "guard": [], "broken": None,
+            "intact": True, "rows": LedgerRow.objects.count(), "guard": [], "broken": None, "seals": 0, "sealed": 0,
         }  # fmt: skip
 
     def test_exits_1_and_names_the_first_broken_row(self, monkeypatch):

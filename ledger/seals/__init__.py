@@ -1,0 +1,1 @@
+"""Seals over the ledger: made off the hot path, checked here or anywhere else."""
