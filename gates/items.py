@@ -21,6 +21,14 @@ DEFAULTS: dict[str, Any] = {
     "corrective_action": "", "prevention": "", "provider": "", "automation": "", "tier": "", "error_code": "",
     "bumps": 0, "snooze_why": "", "evidence": {},
 }  # fmt: skip
+# `xmax = 0` is true of a row that was inserted and false of one that was there.
+SAYS_NOW = """
+on conflict (action_id) where state <> 'resolved' do update
+   set why = excluded.why, reason = excluded.reason, sentence = excluded.sentence, evidence = excluded.evidence,
+       error_code = excluded.error_code, state_version = gates_reviewitem.state_version + 1
+ where (gates_reviewitem.why, gates_reviewitem.reason, gates_reviewitem.sentence)
+       is distinct from (excluded.why, excluded.reason, excluded.sentence)
+returning xmax = 0"""
 # What an item takes over from its action, its customer and what set it off: one statement for a batch.
 ABOUT_SQL = """
 select v.n, coalesce(a.provider, e.source), a.automation, a.error_code, a.answers, a.facts -> 'synced_at', c.id,
@@ -36,11 +44,28 @@ select v.n, coalesce(a.provider, e.source), a.automation, a.error_code, a.answer
 def open_items(items: Sequence[dict[str, Any]]) -> int:
     """Open one item for each dict (kind, sentence, why, owner_group, and action_id or event_id); returns how many.
 
-    Owner and due time come from routing and SLA. An action has one open item at most; where one is open already,
-    nothing is added.
+    Owner and due time come from routing and SLA. An action has one open item at most: one that is open already keeps
+    its owner and its clock, and says what it is about now.
     """
     if not items:
         return 0
+    rows = _ready(items)
+    last = {row.get("action_id") or n: row for n, row in enumerate(rows)}  # of two about one action the newer one
+    return sum(new for (new,) in sets.insert("gates_reviewitem", ITEM_TYPES, list(last.values()), SAYS_NOW))
+
+
+def open_tasks(items: Sequence[dict[str, Any]]) -> list[int]:
+    """Open one item for each dict that is about no action; returns their ids in the order given.
+
+    `asked_by` (in words) and `asked_owner` (a user's number) keep an item with the group it names, whatever the rules.
+    """
+    if not items:
+        return []
+    return [row[0] for row in sets.insert("gates_reviewitem", ITEM_TYPES, _ready(items), "returning id")]
+
+
+def _ready(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows to be inserted, with their owner and what is promised."""
     now = clock.now()
     rows = [{**DEFAULTS, "created_at": now, **item} for item in items]
     _describe(rows)
@@ -49,7 +74,7 @@ def open_items(items: Sequence[dict[str, Any]]) -> int:
     for row in rows:
         for name in ("sentence", "reason"):
             row[name] = str(row[name])[:500]
-    return len(sets.insert("gates_reviewitem", ITEM_TYPES, rows, "on conflict do nothing returning id"))
+    return rows
 
 
 def _describe(rows: Sequence[dict[str, Any]]) -> None:

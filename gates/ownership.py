@@ -121,6 +121,12 @@ class Routing:
         why = f"{title}; the person it names is away, so the group"
         return self._staffed(Owner(rule.group, None, fallback, rule.title, why, rule.id))
 
+    def kept(self, item: Mapping[str, Any]) -> Owner:
+        """The owner that whoever opened the item named; another one only where nobody of them is there."""
+        group, person, by = item["owner_group"], item.get("asked_owner"), str(item["asked_by"])
+        owner = Owner(group, person if person in self.present else None, self.fallback_of(group), by, by)
+        return owner if owner.person is not None else self._staffed(owner)
+
     def _staffed(self, owner: Owner) -> Owner:
         """The same owner, or the fallback where the group has nobody there and the fallback has."""
         wanted = (owner.group, owner.fallback, *self.above(owner.fallback, ""))
@@ -185,7 +191,7 @@ def route(items: Sequence[dict[str, Any]]) -> None:
             one["tier"] = about[0]
         fields = {**one, "mrr_minor": one.get("mrr_minor", about[1] if about else None)}
         fields.setdefault("contract_state", known.contract_states.get(str(one.get("action_id"))))
-        owner = routing.owner_of(fields)
+        owner = routing.kept(one) if one.get("asked_by") else routing.owner_of(fields)
         one["owner_group"], one["owner_id"], one["fallback_group"] = owner.group, owner.person, owner.fallback
         one["routed_by"] = owner.routed_by[:200]
 

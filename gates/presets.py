@@ -2,15 +2,19 @@
 
 from typing import Any
 
-from gates import presets_routing
-from gates.models import Automation, GateVersion, ReviewItem, StopSwitch
+from gates import presets_checklists, presets_incidents, presets_routing
+from gates.incidents import rows as incident_rows
+from gates.models import Automation, Checklist, ChecklistStep, GateVersion, ReviewItem, StopSwitch
 from gates.presets_groups import GROUPS, install_groups
 from ledger import graphs
 from ledger.states import Stateful
 
 __all__ = ["AUTOMATIONS", "GATES", "GROUPS", "STOPS", "install", "install_groups"]
 
-STOPS: dict[str, type[Stateful]] = {"stop": StopSwitch, "item": ReviewItem, "rollout": Automation, "gate": GateVersion}
+STOPS: dict[str, type[Stateful]] = {
+    "stop": StopSwitch, "item": ReviewItem, "rollout": Automation, "gate": GateVersion, "checklist": Checklist,
+    "checklist_step": ChecklistStep, **incident_rows.SUBJECTS,
+}  # fmt: skip
 
 CONTRACT_ENDS = ["contract.suspend", "contract.downgrade"]
 REFUND = "payment.refund"
@@ -54,6 +58,10 @@ AUTOMATIONS = [
         "name": "onboarding", "title": "Signed deals", "owner_group": "Revenue Ops Lead",
         "fallback_group": "Support Manager", "source": "CRM", "destination": "ERP customer and first invoice, CRM deal",
     },
+    {
+        "name": "customer_sync", "title": "Customers to billing", "owner_group": "Billing Resolver",
+        "fallback_group": "Revenue Ops Lead", "source": "ERP", "destination": "billing customer, its id in the ERP",
+    },
 ]  # fmt: skip
 
 
@@ -68,6 +76,8 @@ def install() -> None:
         Automation.objects.get_or_create(name=automation["name"], defaults=automation)
     StopSwitch.objects.get_or_create(scope="all")
     presets_routing.install()
+    presets_checklists.install()
+    presets_incidents.install()
 
 
 def _install_gate(gate: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The seven groups: what they were first shipped with, what came since, and how an installation gets what is new."""
+"""The groups: what they were first shipped with, what came since, and how an installation gets what is new."""
 
 from collections.abc import Mapping
 
@@ -33,25 +33,98 @@ FIRST: dict[str, list[str]] = {
     + ["gates.approve_item", "gates.approve_above_limit", "gates.resume_stop", "gates.change_automation"],
     "Product Ops": VIEW + WORK,
     "Auditor": VIEW + BODIES,
+    # Came later, so that nobody had anything of them.
+    "Onboarding Squad": [],
+    "CSM": [],
 }
 
 RULES = [
     "gates.view_ownershiprule", "gates.view_absence", "gates.view_businesshours", "gates.view_slapolicy",
-    "gates.view_runbook",
+    "gates.view_runbook", "sync.view_mappingversion", "sync.view_slackaccount", "sync.view_slackmessage",
 ]  # fmt: skip
+CONNECT: dict[str, list[str]] = {
+    "Support Manager": ["sync.check_connection", "sync.activate_mapping"],
+    "Automation Engineer": ["sync.check_connection", "sync.edit_mapping"],
+    "Revenue Ops Lead": ["sync.check_connection", "sync.activate_mapping"],
+    "Product Ops": ["sync.check_connection"],
+}
+COMPARE = ["sync.view_delta", "sync.view_reconcilerun"]
+MEND_DELTAS = ["sync.work_delta"]
+RECONCILE: dict[str, list[str]] = {
+    "Support": COMPARE,
+    "Billing Resolver": COMPARE + MEND_DELTAS,
+    "Support Manager": COMPARE + MEND_DELTAS + ["sync.accept_delta", "sync.run_reconcile"],
+    "Automation Engineer": COMPARE + MEND_DELTAS + ["sync.run_reconcile"],
+    "Revenue Ops Lead": COMPARE + MEND_DELTAS + ["sync.accept_delta", "sync.run_reconcile"],
+    "Product Ops": COMPARE,
+    "Auditor": COMPARE,
+    "Onboarding Squad": COMPARE,
+    "CSM": COMPARE,
+}
+SYNC_VIEW = ["sync.view_syncprofile", "sync.view_syncrun", "sync.view_syncerror"]
+SYNC_RUN = ["sync.run_sync"]
+SYNC: dict[str, list[str]] = {
+    "Support": SYNC_VIEW,
+    "Billing Resolver": SYNC_VIEW + SYNC_RUN,
+    "Support Manager": SYNC_VIEW + SYNC_RUN,
+    "Automation Engineer": [*SYNC_VIEW, *SYNC_RUN, "sync.edit_sync"],
+    "Revenue Ops Lead": [*SYNC_VIEW, *SYNC_RUN, "sync.edit_sync"],
+    "Product Ops": SYNC_VIEW,
+    "Auditor": SYNC_VIEW,
+    "Onboarding Squad": SYNC_VIEW,
+    "CSM": SYNC_VIEW,
+}
+PORTAL = ["sync.view_portallink"]
+LINKS = ["sync.manage_portal_links"]
+IMPORTS = ["sync.view_linkimport"]
+PORTALS: dict[str, list[str]] = {
+    "Support": PORTAL,
+    "Billing Resolver": PORTAL + LINKS,
+    "Support Manager": PORTAL + LINKS + IMPORTS,
+    "Automation Engineer": [*PORTAL, *IMPORTS, "sync.import_links"],
+    "Revenue Ops Lead": [*PORTAL, *LINKS, *IMPORTS, "sync.import_links"],
+    "Product Ops": PORTAL,
+    "Auditor": PORTAL + IMPORTS,
+    "Onboarding Squad": PORTAL,
+    "CSM": PORTAL,
+}
+INCIDENT = ["gates.view_incident"]
+INCIDENT_WORK = ["gates.work_incident", "gates.edit_outreach_template", "gates.edit_service_scope"]
+INCIDENT_SEND = ["gates.approve_outreach"]
+INCIDENTS: dict[str, list[str]] = {
+    "Support": INCIDENT,
+    "Billing Resolver": INCIDENT,
+    "Support Manager": INCIDENT + INCIDENT_WORK + INCIDENT_SEND,
+    "Automation Engineer": [*INCIDENT, "gates.edit_service_scope"],
+    "Revenue Ops Lead": INCIDENT + INCIDENT_SEND,
+    "Product Ops": INCIDENT + INCIDENT_WORK + INCIDENT_SEND,
+    "Auditor": INCIDENT,
+    "Onboarding Squad": INCIDENT,
+    "CSM": INCIDENT,
+}
+ONBOARD = ["gates.view_checklist"]
+STEPS = ["gates.work_checklist"]
+TEMPLATE = ["gates.edit_checklist_template"]
 MEND = ["gates.edit_action", "gates.rollback_action"]
 EXPORT = ["ledger.export_ledger"]
 ADDED: dict[str, list[str]] = {
-    "Support": RULES,
-    "Billing Resolver": RULES + MEND,
-    "Support Manager": RULES + MEND + EXPORT + ["gates.assign_item", "gates.bulk_decide", "gates.edit_routing"]
+    "Support": RULES + ONBOARD,
+    "Billing Resolver": RULES + ONBOARD + STEPS + MEND,
+    "Support Manager": RULES + ONBOARD + STEPS + TEMPLATE + MEND + EXPORT
+    + ["gates.assign_item", "gates.bulk_decide", "gates.edit_routing"]
     + ["gates.share_view", "gates.edit_runbook", "gates.approve_gate"],
-    "Automation Engineer": [*RULES, "gates.edit_gate"],
-    "Revenue Ops Lead": [*RULES, *EXPORT, "gates.approve_gate"],
-    "Product Ops": [*RULES, "gates.edit_runbook"],
-    "Auditor": RULES + EXPORT,
+    "Automation Engineer": [*RULES, *ONBOARD, "gates.edit_gate"],
+    "Revenue Ops Lead": [*RULES, *ONBOARD, *STEPS, *EXPORT, "gates.approve_gate", "gates.retry_item"],
+    "Product Ops": [*RULES, *ONBOARD, *TEMPLATE, "gates.edit_runbook"],
+    "Auditor": RULES + ONBOARD + EXPORT,
+    "Onboarding Squad": VIEW + WORK + ASK + RULES + ONBOARD + STEPS + TEMPLATE,
+    "CSM": VIEW + WORK + ASK + RULES + ONBOARD + STEPS,
 }  # fmt: skip
-GROUPS: dict[str, list[str]] = {name: FIRST[name] + ADDED[name] for name in FIRST}
+GROUPS: dict[str, list[str]] = {
+    name: FIRST[name] + ADDED[name] + CONNECT.get(name, []) + RECONCILE.get(name, []) + PORTALS.get(name, [])
+    + SYNC.get(name, []) + INCIDENTS.get(name, [])
+    for name in FIRST
+}
 
 
 def install_groups() -> None:

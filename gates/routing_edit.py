@@ -20,7 +20,7 @@ from ledger import words as known_words
 from ledger.models import Contract, Customer
 
 PERMISSION = "gates.edit_routing"
-ITEM_KINDS = ("event", "event.unreadable", "event.contradiction")
+ITEM_KINDS = ("event", "event.unreadable", "event.contradiction", "portal.failed")
 MOST_RULES = 100
 LONGEST_ABSENCE = timedelta(days=366)
 MOST_MINOR = 10**15

@@ -101,6 +101,7 @@ class Facts:
     `failed_at` is the first failure of the invoice in question, `next_attempt_at` the provider's next planned try.
     `amount_30d_minor` is what money actions of the customer come to in 30 days in the proposal's currency, the
     proposal's own amount included; None where it moves no money. `edited`: a person changed the action last.
+    `mapping` is the version of the field mapping by which anything would be written.
     """
 
     now: datetime
@@ -129,6 +130,7 @@ class Facts:
     deal: Deal | None = None
     customer_state: str = ""
     erp_customer_id: str = ""
+    mapping: int = 0
     synced_at: Mapping[str, datetime] = field(default_factory=dict)
     executing: bool = False
 

@@ -1,10 +1,13 @@
 """How log lines look: one event a line, JSON in production, control characters escaped, the correlation id on each."""
 
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
+# The address of a portal link is a key to somebody's billing data; Django names paths when a request goes wrong.
+PORTAL_PATH = re.compile(r"(/portal/)[^/\s\"'?]+")
 CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
@@ -13,6 +16,14 @@ def escape_control(_logger: object, _method: str, event: MutableMapping[str, Any
     for key, value in event.items():
         if isinstance(value, str) and key not in {"exception", "stack"}:
             event[key] = value.translate(CONTROL)
+    return event
+
+
+def hide_portal_tokens(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """No line holds a portal link's token, whoever wrote the line, tracebacks included."""
+    for key, value in event.items():
+        if isinstance(value, str) and "/portal/" in value:
+            event[key] = PORTAL_PATH.sub(r"\1...", value)
     return event
 
 
@@ -26,6 +37,7 @@ def shared_processors() -> list[Any]:
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.format_exc_info,
         structlog.processors.UnicodeDecoder(),
+        hide_portal_tokens,
         escape_control,
     ]
 

@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 from zoneinfo import available_timezones
 
+from meshline import conf_mail
 from meshline.env import Secrets, env_int, env_secret, env_str, env_url, is_loopback, refuse, split
 
 WEBHOOK_SECRETS = {
@@ -15,6 +16,7 @@ WEBHOOK_SECRETS = {
     "zendesk": "MESHLINE_ZENDESK_WEBHOOK_SECRETS",
     "pipedrive": "MESHLINE_PIPEDRIVE_WEBHOOK_SECRETS",
     "slack": "MESHLINE_SLACK_SIGNING_SECRETS",
+    "pagerduty": "MESHLINE_PAGERDUTY_WEBHOOK_SECRETS",
 }
 # Providers that an installation may do without: connected as soon as one of their credentials is set.
 CREDENTIALS = {
@@ -26,8 +28,10 @@ CREDENTIALS = {
         "MESHLINE_PIPEDRIVE_WEBHOOK_SECRETS",
     ),
     "slack": ("MESHLINE_SLACK_BOT_TOKEN", "MESHLINE_SLACK_SIGNING_SECRETS"),
+    "pagerduty": ("MESHLINE_PAGERDUTY_ROUTING_KEY", "MESHLINE_PAGERDUTY_WEBHOOK_SECRETS"),
 }
 SLACK_HOST = "https://slack.com"
+PAGING_HOST = "https://events.pagerduty.com"
 CHANNEL = re.compile(r"[CG][A-Z0-9]{2,30}")
 NETSUITE_HOST = "https://{account}.suitetalk.api.netsuite.com"
 
@@ -49,11 +53,15 @@ def read(default: Mapping[str, str], *, dev: bool, allow_loopback: bool) -> dict
         providers["pipedrive"] = pipedrive(default, dev)
     if is_connected("slack", default):
         providers["slack"] = slack(default, dev)
+    if is_connected("pagerduty", default):
+        providers["pagerduty"] = pagerduty(default, dev)
     for name, provider in providers.items():
         if is_loopback(provider["base_url"]) and not allow_loopback:
             variable = f"MESHLINE_{name.upper()}_BASE_URL"
             raise refuse(variable, "points at this machine; that needs MESHLINE_ALLOW_LOOPBACK=1", "https://...")
         provider["webhook_secrets"] = WEBHOOK_SECRETS[name]
+    if mail := conf_mail.read(allow_loopback=allow_loopback):
+        providers["mail"] = mail
     return providers
 
 
@@ -63,6 +71,12 @@ def is_connected(name: str, default: Mapping[str, str]) -> bool:
         os.environ.get(variable, "").strip() or os.environ.get(f"{variable}_FILE", "").strip() or default.get(variable)
         for variable in CREDENTIALS[name]
     )
+
+
+def public_url(hosts: Sequence[str], *, dev: bool) -> str:
+    """Where providers deliver to us: test deliveries go there. By default the first host name we answer for."""
+    own = "http://127.0.0.1:8000" if dev else f"https://{hosts[0].lstrip('.')}" if hosts else ""
+    return env_url("MESHLINE_PUBLIC_URL", own, loopback_http=dev)
 
 
 def secrets(default: Mapping[str, str]) -> Secrets:
@@ -106,6 +120,10 @@ def netsuite(default: Mapping[str, str], dev: bool) -> dict[str, Any]:
         "subscription_field": _text(
             "MESHLINE_NETSUITE_SUBSCRIPTION_FIELD", default, "custrecord_stripe_subscription_id"
         ),
+        "stripe_customer_field": _text(
+            "MESHLINE_NETSUITE_STRIPE_CUSTOMER_FIELD", default, "custentity_nm_stripe_customer_id"
+        ),
+        "portal_field": _text("MESHLINE_NETSUITE_PORTAL_FIELD", default, "custentity_mesh_stripe_portal_url"),
     }
 
 
@@ -180,6 +198,14 @@ def slack(default: Mapping[str, str], dev: bool) -> dict[str, Any]:
         "app_id": _text("MESHLINE_SLACK_APP_ID", default),
         "channels": _pairs("MESHLINE_SLACK_CHANNELS", default, "Billing Resolver=C0123ABCD,Support Manager=C0456EFGH"),
         "console_url": _url("MESHLINE_SLACK_CONSOLE_URL", default, dev),
+    }
+
+
+def pagerduty(default: Mapping[str, str], dev: bool) -> dict[str, Any]:
+    """Incidents in, pages out; the routing key is that of the one integration that pages of Meshline itself go to."""
+    return {
+        "base_url": _url("MESHLINE_PAGERDUTY_BASE_URL", {"MESHLINE_PAGERDUTY_BASE_URL": PAGING_HOST, **default}, dev),
+        "routing_key": _secret("MESHLINE_PAGERDUTY_ROUTING_KEY", default),
     }
 
 

@@ -107,7 +107,9 @@ def signing_secrets() -> str:
     missing = [
         provider["webhook_secrets"]
         for provider in settings.MESHLINE_PROVIDERS.values()
-        if provider["base_url"] and not settings.MESHLINE_SECRETS.get(provider["webhook_secrets"])
+        if provider["base_url"]
+        and provider["webhook_secrets"]
+        and not settings.MESHLINE_SECRETS.get(provider["webhook_secrets"])
     ]
     return f"not set, so all deliveries are refused: {', '.join(sorted(missing))}" if missing else ""
 

@@ -45,7 +45,17 @@ class Job:
 SCHEDULES: tuple[Job, ...] = (
     Job("prune_queue", timedelta(days=1), "meshline.housekeeping.prune_queue", after=timedelta(hours=3)),
     Job("catch_up", timedelta(minutes=15), "sync.catch_up.run", after=timedelta(minutes=4)),
+    Job("portal_upkeep", timedelta(minutes=5), "sync.imports.upkeep.run", after=timedelta(minutes=2)),
     Job("forget_tries", timedelta(hours=1), "meshline.throttle.forget"),
+    Job("reconcile", timedelta(days=1), "sync.reconcile.runs.nightly", after=timedelta(hours=2)),
+    Job("reconcile_go_on", timedelta(minutes=5), "sync.reconcile.runs.go_on"),
+    Job("customer_sync", timedelta(minutes=15), "sync.customer_sync.jobs.begin", after=timedelta(minutes=9)),
+    Job("sync_errors", timedelta(days=1), "sync.customer_sync.errors.archive", after=timedelta(hours=4)),
+    Job("customer_sync_tend", timedelta(minutes=1), "sync.customer_sync.jobs.tend"),
+    Job("weekly_signals", timedelta(days=7), "sync.signals.weekly", after=timedelta(days=4, hours=6)),
+    Job("seal_ledger", timedelta(minutes=5), "ledger.seals.sealing.job", after=timedelta(minutes=3)),
+    Job("verify_ledger", timedelta(minutes=5), "meshline.ledger_watch.run", after=timedelta(minutes=4)),
+    Job("alerts", timedelta(minutes=1), "sync.incidents.paging.watch"),
     Job("make_partitions", timedelta(days=1), "meshline.housekeeping.make_partitions", after=timedelta(hours=3)),
 )
 

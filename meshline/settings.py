@@ -7,7 +7,17 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from meshline import conf_api, conf_logging, conf_login, conf_providers, conf_queue, env
+from meshline import (
+    conf_api,
+    conf_incidents,
+    conf_logging,
+    conf_login,
+    conf_portal,
+    conf_providers,
+    conf_queue,
+    conf_sync,
+    env,
+)
 from meshline.env import env_bool, env_database, env_int, env_list, env_secret, env_str, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -193,6 +203,12 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MESHLINE_MAX_BODY_BYTES + 1
 provider_defaults = conf_providers.defaults(dev=MESHLINE_DEV)
 MESHLINE_PROVIDERS = conf_providers.read(provider_defaults, dev=MESHLINE_DEV, allow_loopback=MESHLINE_ALLOW_LOOPBACK)
 MESHLINE_SECRETS = conf_providers.secrets(provider_defaults)
+MESHLINE_PUBLIC_URL = conf_providers.public_url(ALLOWED_HOSTS, dev=MESHLINE_DEV)
+MESHLINE_PORTAL = conf_portal.read(dev=MESHLINE_DEV)
+MESHLINE_SYNC_THREADS, MESHLINE_SYNC_ACCOUNT, MESHLINE_SYNC_ACCOUNTS, MESHLINE_SYNC_ERROR_DAYS = (
+    conf_sync.read().values()
+)
+MESHLINE_QUIET_HOURS, MESHLINE_QUIET_ZONE, MESHLINE_OUTREACH_ONE_PERSON = conf_incidents.read().values()
 
 # --- Web security ----------------------------------------------------------------------------------------------------
 

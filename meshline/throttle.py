@@ -44,6 +44,8 @@ PAIR = Limit("pair", 5)  # one account from one address
 ACCOUNT = Limit("account", 50)  # one account from browsers it never used
 BROWSER = Limit("browser", 10)  # one account from a browser it used before
 STEP_UP = Limit("step-up", 5)  # the password again, of somebody who is signed in
+PORTAL = Limit("portal", 10, timedelta(minutes=1))  # addresses of portal links that lead nowhere, from one address
+PORTAL_LINK = Limit("portal-link", 60, timedelta(minutes=1))  # sessions of one portal link
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,22 @@ def forget() -> int:
         "delete from meshline_signincount where began_at < %(before)b returning key", {"before": clock.now() - KEEP}
     )
     return len(gone)
+
+
+def spent(limit: Limit, subject: str) -> timedelta:
+    """How long to wait because a count is used up already; nothing is counted."""
+    now = clock.now()
+    params = {"key": key_of(limit, subject), "since": now - limit.within, "most": limit.most}
+    found = sets.run(
+        "select began_at from meshline_signincount where key = %(key)b and tries >= %(most)b and began_at > %(since)b",
+        params,
+    )
+    return max(found[0][0] + limit.within - now, timedelta(seconds=1)) if found else timedelta()
+
+
+def count(limit: Limit, subject: str) -> timedelta:
+    """Count one; how long to wait where that was one too many."""
+    return _first_refusal(((limit, subject),)).wait
 
 
 def _first_refusal(keys: tuple[tuple[Limit, str], ...]) -> Turn:

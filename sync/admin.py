@@ -11,7 +11,9 @@ from ledger import cells
 from ledger.readonly import ReadOnlyAdmin, as_uuid, choice, exact, of_systems, page_of, since
 from ledger.words import from_identifier
 from sync.cells import answer_tag, condition_tag
-from sync.models import Attempt, JobRun, ProviderState, Refusal
+from sync.models import Attempt, Delta, JobRun, ProviderState, ReconcileRun, Refusal, SlackAccount, SlackMessage
+from sync.reconcile.admin import DeltaAdmin, ReconcileRunAdmin
+from sync.slack.lists import SlackAccountAdmin, SlackMessageAdmin
 
 ANSWERS: dict[str, tuple[str, Any]] = {
     "good": ("Accepted (2xx)", Q(status__gte=200, status__lt=300)),
@@ -193,3 +195,9 @@ class JobRunAdmin(ReadOnlyAdmin):
     def result(self, one: JobRun) -> SafeString:
         """What it said at the end."""
         return cells.theirs(one.outcome, 120) if one.outcome else cells.dash()
+
+
+admin.site.register(Delta, DeltaAdmin)
+admin.site.register(ReconcileRun, ReconcileRunAdmin)
+admin.site.register(SlackAccount, SlackAccountAdmin)
+admin.site.register(SlackMessage, SlackMessageAdmin)

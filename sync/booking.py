@@ -12,7 +12,9 @@ from gates.types import Decision, Facts, Policy, Proposal
 from ledger import book, sets
 from ledger.identity import lane_of, new_action_id
 from sync import actions, correlate, facts
+from sync.actions.base import Confirmation, Work
 from sync.facts import Known
+from sync.onboarding import checklists
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Booking:
     void: list[Any] = field(default_factory=list)
     endings: list[dict[str, Any]] = field(default_factory=list)
     links: list[tuple[int, correlate.Link, int | None]] = field(default_factory=list)
+    done: dict[str, list[tuple[Work, Confirmation]]] = field(default_factory=dict)
 
     def propose(self, proposal: Proposal, known: Known, cause: Cause) -> UUID:
         """Judge one proposal and take its action in; returns the action's id."""
@@ -117,11 +120,16 @@ class Booking:
             )
         correlate.store_blocks(self.blocks)
         correlate.remember(self.links, "system:executor")
+        for kind, confirmed in self.done.items():
+            actions.get(kind).keep(confirmed)
         new = {row["id"] for row in self.actions}
         items.open_items([one for one in self.items if one.get("action_id") not in new or one["action_id"] in stored])
         for resolution, ids in self.closed.items():
             items.close_for(ids, resolution)
         items.void_approvals(self.void)
+        checklists.follow(
+            checklists.Booked([one for one in self.actions if one["id"] in stored], self.moves, self.done)
+        )
 
 
 def sentence(kind: str, because: str) -> str:
@@ -172,10 +180,12 @@ def _action_row(proposal: Proposal, known: Known, cause: Cause, judged_on: Facts
     row = {
         "id": action_id, "state": decision.state, "decision": decision.verb, "kind": proposal.kind,
         "provider": kind.provider, "automation": cause.automation, "mode": decision.mode,
-        "customer_id": known.refs.customer_id, "contract_id": known.refs.contract_id, "event_id": cause.event_id,
+        "customer_id": known.refs.customer_id or None, "contract_id": known.refs.contract_id or None,
+        "event_id": cause.event_id,
         "target": proposal.target, "business_key": proposal.business_key, "params": dict(proposal.params),
         "because": proposal.because, "irreversible": proposal.risk.irreversible, "amount_minor": proposal.amount_minor,
-        "currency": proposal.currency, "correlation_id": cause.correlation_id, "key": f"meshline-{action_id}",
+        "currency": proposal.currency, "correlation_id": cause.correlation_id,
+        "key": kind.key(action_id, proposal.params),
         "lane": lane_of(kind.lane(known.refs.customer_id, proposal.business_key)),
         "requested_by_id": cause.requested_by, "edited_by_id": cause.edited_by, "reverses_id": cause.reverses,
         "reasons": reasons_of(decision), "actor": _actor(cause),

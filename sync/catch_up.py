@@ -15,6 +15,7 @@ from django.conf import settings
 
 from ledger import clock, sets
 from sync import attempts, health, inbox, providers, receive, strictjson
+from sync.connections import watch
 from sync.crmtypes import DealChange
 from sync.errors import PermanentError, ProviderError, TransientError
 from sync.inbox import Delivery
@@ -33,10 +34,11 @@ SECONDS = 60.0  # one poll; the next goes on where this one ended
 PAGES = 40
 STORED_AT_ONCE = 200
 LISTS = ("", "archived", "deleted")
+IN_THE_AIR = timedelta(minutes=2)  # a delivery may still come, and be tried again
 ALREADY_TOLD = """
-select object_id, max(occurred_at) from ledger_event
+select object_id, max(occurred_at) filter (where origin_key = ''), max(occurred_at) from ledger_event
  where source = %(source)b and account = %(account)b and object_id = any(%(ids)b::text[]) and kind like 'deal.%%'
-   and origin_key = '' and occurred_at is not null
+   and occurred_at is not null
  group by object_id
 """
 ADVANCE = """
@@ -48,7 +50,10 @@ on conflict (provider) do update
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """What a poll found: `missing` are the changes that no event tells of, oldest first."""
+    """What a poll found: `missing` are the changes that no event of others tells of, oldest first.
+
+    `unheard` counts those that no delivery told of at all, not even the echo of a write of ours: the webhook is ill.
+    """
 
     provider: str
     account: str
@@ -57,6 +62,7 @@ class Missed:
     missing: tuple[DealChange, ...]
     until: datetime | None  # up to here everything was seen; None: nothing changed
     is_whole: bool  # whether all lists were read to their end
+    unheard: int = 0
 
 
 def is_connected(provider: str) -> bool:
@@ -93,7 +99,11 @@ def plan(provider: str, since: datetime | None = None) -> Missed:
     exchanges: list[Exchange] = []
     errors: list[ProviderError] = []
     try:
-        return _read(adapter, since or _last(provider), exchanges)
+        missed = _read(adapter, since or _last(provider), exchanges)
+        watch.note_poll(
+            provider, since=missed.since, changed=missed.seen, missing=missed.unheard, is_whole=missed.is_whole
+        )
+        return missed
     except ProviderError as error:
         errors.append(error)
         raise
@@ -145,8 +155,9 @@ def _read(adapter: Pipedrive, since: datetime, exchanges: list[Exchange]) -> Mis
         if not is_whole:
             short.append(found[-1].updated_at if found else since)
     until = min(short) if short else max((at for _, at in changes), default=None)
-    missing = _untold(adapter.name, account, sorted(changes.values(), key=lambda one: (one.updated_at, int(one.id))))
-    return Missed(adapter.name, account, since, len(changes), missing, until, not short)
+    ordered = sorted(changes.values(), key=lambda one: (one.updated_at, int(one.id)))
+    missing, unheard = _untold(adapter.name, account, ordered)
+    return Missed(adapter.name, account, since, len(changes), missing, until, not short, unheard)
 
 
 def _pages(
@@ -165,10 +176,23 @@ def _pages(
     return found, False
 
 
-def _untold(provider: str, account: str, changes: Sequence[DealChange]) -> tuple[DealChange, ...]:
-    """Those that no event tells of. Our own echoes do not count: a change of somebody else may hide behind them."""
+def _untold(provider: str, account: str, changes: Sequence[DealChange]) -> tuple[tuple[DealChange, ...], int]:
+    """Those that no event tells of, and how many of them no delivery told of that should have come by now.
+
+    Our own echoes do not count for the first: a change of somebody else may hide behind them.
+    """
     if not changes:
-        return ()
+        return (), 0
     asked = {"source": provider, "account": account, "ids": sorted({one.id for one in changes})}
-    told = {row[0]: row[1] for row in sets.run(ALREADY_TOLD, asked)}
-    return tuple(one for one in changes if one.id not in told or told[one.id] < one.updated_at)
+    told = {row[0]: row[1:] for row in sets.run(ALREADY_TOLD, asked)}
+    missing = tuple(one for one in changes if _is_before(told.get(one.id, (None, None))[0], one.updated_at))
+    young = clock.now() - IN_THE_AIR
+    unheard = [
+        one for one in missing
+        if one.updated_at < young and _is_before(told.get(one.id, (None, None))[1], one.updated_at)
+    ]  # fmt: skip
+    return missing, len(unheard)
+
+
+def _is_before(told_at: datetime | None, changed_at: datetime) -> bool:
+    return told_at is None or told_at < changed_at

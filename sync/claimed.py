@@ -71,6 +71,11 @@ class Claimed:
         return actions.get(self.kind_name)
 
     @property
+    def is_about_customer(self) -> bool:
+        """Whether what is known of the customer alone is enough, and there is no more."""
+        return bool(not self.contract_id and self.customer_id and self.kind.about_customer)
+
+    @property
     def was_retried(self) -> bool:
         """A person sends it again after it was refused: its request was frozen, and no try of this round has begun."""
         return self.request is not None and self.tries == 0
@@ -108,11 +113,16 @@ def _with_known(rows: Sequence[tuple[Any, ...]], now: datetime) -> list[Claimed]
     claimed = sorted((Claimed(*row) for row in rows), key=lambda one: one.id)
     known = correlate.load(one.contract_id for one in claimed if one.contract_id)
     spent = spending.by_action([one.id for one in claimed if one.amount_minor is not None])
+    alone = correlate.load_customers(one.customer_id for one in claimed if one.is_about_customer)
     for one in claimed:
-        one.known = _own(known.get(one.contract_id or 0))
+        one.known = _own(alone.get(one.customer_id) if one.is_about_customer else known.get(one.contract_id or 0))
+        if one.known is None and one.kind.about_nobody:
+            one.known = _own(correlate.NOBODY)
         one.spent_minor = spent.get(one.id, 0)
         if one.known is not None:
             one.work = _work(one, one.known, now)
+    for name in {one.kind_name for one in claimed}:
+        actions.get(name).prepare([one.work for one in claimed if one.kind_name == name and one.work])
     return claimed
 
 

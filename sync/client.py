@@ -47,6 +47,9 @@ _PATH = re.compile(
     r"(?:\?(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-F]{2})*)?"
 )
 _DOT_SEGMENT = re.compile(r"(?:/|%2F)(?:\.|%2E){1,2}(?=/|%2F|\?|$)")
+# The address of a customer's billing page is a key to it, and no stored exchange holds one.
+_PORTAL_KEY = re.compile(rb"(portal(?:\\?/|%2F))[A-Za-z0-9_-]{16,}", re.IGNORECASE)
+_LONGEST_KEY = 256
 _BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[::1\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9\-._~]+)*/?")
 _HOST_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _WIRE_FAULTS = (requests.RequestException, HTTPError, HTTPException, OSError, ValueError)
@@ -245,7 +248,13 @@ def _adapter() -> _Adapter:
 
 def _storable(body: bytes | bytearray) -> str:
     """Text a database column can hold, cut to what is worth keeping."""
-    return bytes(body[:MAX_STORED_BYTES]).decode("utf-8", "replace").replace("\x00", "\ufffd")
+    kept = hidden(bytes(body[: MAX_STORED_BYTES + _LONGEST_KEY]))[:MAX_STORED_BYTES]
+    return kept.decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+def hidden(body: bytes) -> bytes:
+    """The same without the keys that addresses of billing pages hold."""
+    return _PORTAL_KEY.sub(rb"\1***", body)
 
 
 def _request_id(headers: Mapping[str, str]) -> str:

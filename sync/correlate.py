@@ -8,6 +8,7 @@ from typing import Any
 from ledger import clock, sets
 from ledger.identity import mint_external_id
 from sync.facts import Known, Refs
+from sync.mappings import active
 
 Link = tuple[str, str, str]
 LINK_TYPES = {
@@ -128,13 +129,33 @@ select customer_id, contract_id, system || ' ' || kind, value from ledger_extern
 
 
 def load(contract_ids: Iterable[int]) -> dict[int, Known]:
-    """Contracts with their customer, cached facts and links: two statements for all."""
+    """Contracts with their customer, cached facts and links: two statements for all.
+
+    What is done with them goes by the field mapping in force, so it is looked at here, before threads need it.
+    """
+    active.refresh()
     ids = sorted(set(contract_ids))
     rows = sets.run(KNOWN_SQL, {"ids": ids}) if ids else []
     links: dict[int, list[tuple[Any, ...]]] = {}
     for link in sets.run(LINKS_SQL, {"ids": sorted({row[1] for row in rows})}) if rows else ():
         links.setdefault(link[0], []).append(link)
     return {row[0]: _known(row, links.get(row[1], [])) for row in rows}
+
+
+CUSTOMERS_SQL = """
+select null, c.id, '', '', 0, '', '', '{}'::jsonb, null::timestamptz, c.external_id, c.tier, '{}'::jsonb, c.state,
+       c.state_version, c.name, c.email
+  from ledger_customer c where c.id = any(%(ids)b::bigint[])"""
+
+
+def load_customers(customer_ids: Iterable[int]) -> dict[int, Known]:
+    """Customers by themselves, for what is about none of their contracts: contract 0, no state, no blocks."""
+    ids = sorted(set(customer_ids))
+    rows = sets.run(CUSTOMERS_SQL, {"ids": ids}) if ids else []
+    links: dict[int, list[tuple[Any, ...]]] = {}
+    for link in sets.run(LINKS_SQL, {"ids": ids}) if rows else ():
+        links.setdefault(link[0], []).append(link)
+    return {row[1]: _known((0, *row[1:]), links.get(row[1], [])) for row in rows}
 
 
 def _known(row: tuple[Any, ...], all_links: Sequence[tuple[Any, ...]]) -> Known:
@@ -154,12 +175,16 @@ def _known(row: tuple[Any, ...], all_links: Sequence[tuple[Any, ...]]) -> Known:
     )
     suffix = f":{row[0]}"
     blocks = {name.removesuffix(suffix): block for name, block in row[11].items() if name.endswith(suffix)}
-    return Known(refs, row[10], row[3], row[4], row[5], row[6], row[7] or {}, row[8], blocks, row[12], row[13])
+    return Known(refs, row[10], row[3], row[4], row[5], row[6], row[7] or {}, row[8], blocks, *row[12:])
 
 
-def lock_customers(ids: Iterable[int]) -> None:
+# What an action is about that tells only ourselves.
+NOBODY = Known(Refs(0, "", 0, ""), "", "", 0, "", "", {}, None)
+
+
+def lock_customers(ids: Iterable[int | None]) -> None:
     """Two sources may meet on one customer: whoever books holds its row."""
-    wanted = sorted(set(ids))
+    wanted = sorted({one for one in ids if one})
     if wanted:
         sets.run(
             "select id from ledger_customer where id = any(%(ids)b::bigint[]) order by id for no key update",

@@ -63,7 +63,7 @@ def contract_of(subscription: str, exchanges: list[Exchange]) -> ContractRecord 
     return erp().contract_by_subscription(subscription, exchanges)
 
 
-ABOUT: Mapping[str, Callable[[str, list[Exchange]], Any]] = {"netsuite": contract_of, "pipedrive": reading.deal}
+ABOUT: Mapping[str, Callable[[Any, list[Exchange]], Any]] = {"netsuite": contract_of, "pipedrive": reading.about}
 
 
 def _billing(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:

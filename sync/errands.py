@@ -64,8 +64,8 @@ def tell(job: Post | Note, check: Callable[[], None]) -> Done:
     return Done(poster.call(job, check, exchanges), exchanges)
 
 
-def look_up(heard: Heard, provider: str, value: str) -> Done:
-    """Ask what an event is about: the ERP for a subscription's contract, the CRM for a deal."""
+def look_up(heard: Heard, provider: str, value: Any) -> Done:
+    """Ask what an event is about: the ERP for a subscription's contract, the CRM for a deal or those that wait."""
     result, exchanges = Looked(heard), list[Exchange]()
     try:
         result.record = enrich.ABOUT[provider](value, exchanges)

@@ -11,7 +11,7 @@ from typing import Any
 from gates import decide, playbooks
 from gates.types import Decision, Facts, Policy
 from ledger import clock
-from sync import booking, enrich
+from sync import booking, enrich, mappings
 from sync.actions.base import Found
 from sync.claimed import Claimed
 from sync.errors import ProviderError, UnconfirmedError
@@ -45,7 +45,15 @@ class Sent:
 
 
 def judge(one: Claimed, policy: Policy, exchanges: list[Exchange]) -> Judged:
-    """Facts fresh enough for this kind of action, the decision on them, and the request if it may go."""
+    """Facts fresh enough for this kind of action, the decision on them, and the request if it may go.
+
+    What is judged and what is frozen go by one version of the field mapping.
+    """
+    with mappings.one_version():
+        return _judge(one, policy, exchanges)
+
+
+def _judge(one: Claimed, policy: Policy, exchanges: list[Exchange]) -> Judged:
     assert one.known is not None
     assert one.work is not None
     result = Judged(one)

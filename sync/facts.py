@@ -7,6 +7,7 @@ from typing import Any
 
 from gates import memo as memos
 from gates.types import Deal, Facts, Invoice, Payment
+from sync import mappings
 from sync.onboarding import blocks as deals
 from sync.wiretypes import BillingSnapshot, ContractRecord, PaymentFacts, TicketFacts
 
@@ -43,6 +44,8 @@ class Known:
     blocks: dict[str, Any] = field(default_factory=dict)
     customer_state: str = ""
     customer_version: int = 0
+    name: str = ""  # personal, as are the address: for customers by themselves only
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def build(known: Known, *, now: datetime, business_key: str, executing: bool, ab
         deal=deal_of(known),
         customer_state=known.customer_state,
         erp_customer_id=known.refs.erp_customer,
+        mapping=mappings.artifact().version,
         synced_at={name: when(block["synced_at"]) for name, block in known.blocks.items() if block.get("synced_at")},
         executing=executing,
     )
@@ -115,7 +119,7 @@ def for_ledger(facts: Facts) -> dict[str, Any]:
         "invoice": _plain(invoice) if invoice else None, "payment": asdict(facts.payment) if facts.payment else None,
         "amount_30d_minor": facts.amount_30d_minor, "edited": facts.edited,
         "deal": deals.for_ledger(facts.deal) if facts.deal else None, "customer_state": facts.customer_state,
-        "erp_customer_id": facts.erp_customer_id,
+        "erp_customer_id": facts.erp_customer_id, "mapping": facts.mapping,
     }  # fmt: skip
 
 

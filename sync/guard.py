@@ -15,10 +15,11 @@ from django.db import connection
 from gates import stop
 from sync.errors import WriteHalted
 
+OURS_SQL = """
+exists (select from ledger_action where id = %s and lease_token = %s and lease_until > now()
+           and state in ('sending', 'unknown'))"""
 LOOK_SQL = f"""
-select coalesce((select allowed from ({stop.ALLOWS_SQL}) s), false),
-       exists (select from ledger_action where id = %s and lease_token = %s and lease_until > now()
-                  and state in ('sending', 'unknown'))"""
+select coalesce((select allowed from ({stop.ALLOWS_SQL}) s), false), {OURS_SQL}"""
 
 Check = Callable[[], None]
 
@@ -26,9 +27,13 @@ _lock = threading.Lock()
 _held: dict[int, psycopg.Connection[Any]] = {}
 
 
-def for_write(action_id: str, token: int, provider: str, automation: str) -> Check:
-    """A check to be called right before the first byte; raises WriteHalted when nothing may leave."""
-    return _check(provider, LOOK_SQL, [*stop.scopes_of(provider, automation), action_id, token])
+def for_write(action_id: str, token: int, provider: str, automation: str, *, exempt: bool = False) -> Check:
+    """A check to be called right before the first byte; raises WriteHalted when nothing may leave.
+
+    With `exempt` it may leave while stopped (pages about ourselves); the lease is looked at all the same.
+    """
+    sql = f"select true, ({OURS_SQL})" if exempt else LOOK_SQL
+    return _check(provider, sql, [*(() if exempt else stop.scopes_of(provider, automation)), action_id, token])
 
 
 def for_call(provider: str, still_ours: str = "true", *known: Any) -> Check:

@@ -10,13 +10,16 @@ from sync import actions, booking, correlate, facts, providers, understand
 from sync import planned as planned_of
 from sync.booking import Booking, Cause
 from sync.contracts.netsuite import ContractSeen, ErpCustomerSeen
+from sync.contracts.pagerduty import IncidentSeen
 from sync.contracts.pipedrive import DealSeen, OrganizationSeen, PersonSeen
 from sync.contracts.slack import SlackClick, SlackSubmitted
 from sync.contracts.stripe import CustomerSeen, InvoiceSeen, SubscriptionSeen
 from sync.contracts.zendesk import TicketSeen
 from sync.correlate import Adoption, Found
+from sync.customer_sync import drift
 from sync.facts import Known
-from sync.onboarding import deals, identity
+from sync.incidents import hearing
+from sync.onboarding import deals, identity, waiting
 from sync.planned import Planned, Row
 from sync.slack import desk
 from sync.understand import Heard
@@ -65,25 +68,35 @@ def handle(
             return _ticket(one, contract, into)
         case DealSeen() | OrganizationSeen() | PersonSeen():
             return _crm(one, place, contract, planned, into)
-        case SlackClick():
-            return desk.clicked(one.id, one.seen)
-        case SlackSubmitted():
-            return desk.submitted(one.id, one.seen)
-        case CustomerSeen() if one.seen.is_deleted:
-            return (
-                "done: the billing customer was deleted; later events about it start nothing"
-                if place
-                else ("ignored: nobody here knows this customer")
-            )
+        case SlackClick() | SlackSubmitted() | IncidentSeen():
+            return _about_nobody(one)
+        case CustomerSeen() if place:
+            return _customer(one, one.seen, place)
     return "done: noted; read live before anything is decided" if place else "ignored: nobody here knows this customer"
+
+
+def _about_nobody(one: Heard) -> str:
+    """What a person decided elsewhere, and what broke: neither is about a customer."""
+    if isinstance(one.seen, IncidentSeen):
+        return hearing.hear(one)
+    return desk.clicked(one.id, one.seen) if isinstance(one.seen, SlackClick) else desk.submitted(one.id, one.seen)
+
+
+def _customer(one: Heard, seen: CustomerSeen, place: Found) -> str:
+    if seen.is_deleted:
+        return "done: the billing customer was deleted; later events about it start nothing"
+    if seen.changed:
+        return drift.record(seen.id, seen.changed, place.customer_id, one.id)
+    return "done: noted; read live before anything is decided"
 
 
 def _crm(one: Heard, place: Found | None, contract: Known | None, planned: Planned, into: Booking) -> str:
     if isinstance(one.seen, DealSeen):
         return deals.handle(one, contract, planned, into)
     if isinstance(one.seen, OrganizationSeen):
-        return identity.organization(one, place, into)
-    return "ignored: people are read live before anything is decided"
+        return identity.organization(one, place, into) + waiting.renew_all(one, into)
+    renewed = waiting.renew_all(one, into)
+    return f"done: noted{renewed}" if renewed else "ignored: people are read live before anything is decided"
 
 
 def _payment(one: Heard, contract: Known | None, planned: Planned, chosen: dunning.Settings, into: Booking) -> str:

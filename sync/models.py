@@ -5,11 +5,19 @@ from django.db import models
 
 from ledger import clock
 from ledger.models import Action, Event
+from sync.connections.models import ConnectionCheck
+from sync.customer_sync.models import SyncError, SyncLink, SyncOutcome, SyncProfile, SyncProfileVersion, SyncRun
+from sync.imports.models import LinkImport, LinkImportRow
+from sync.mappings.models import MappingVersion
+from sync.portal.models import PortalLink, PortalRun
+from sync.reconcile.models import Delta, ReconcileRow, ReconcileRun
 from sync.slack.models import SlackAccount, SlackMessage, SlackNote
 
 __all__ = [
-    "Attempt", "DrainSlot", "JobRun", "ProviderState", "Refusal", "RefusalCount", "SlackAccount", "SlackMessage",
-    "SlackNote",
+    "Attempt", "ConnectionCheck", "Delta", "DrainSlot", "JobRun", "LinkImport", "LinkImportRow", "MappingVersion",
+    "PortalLink", "PortalRun", "ProviderState", "ReconcileRow", "ReconcileRun", "Refusal", "RefusalCount",
+    "SlackAccount", "SlackMessage", "SlackNote", "SyncError", "SyncLink", "SyncOutcome", "SyncProfile",
+    "SyncProfileVersion", "SyncRun",
 ]  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from sync.booking import Booking
 from sync.contracts.pipedrive import DealSeen
 from sync.correlate import Found
 from sync.facts import Known
-from sync.onboarding import deals
+from sync.onboarding import deals, waiting
+from sync.onboarding.reading import Again
 from sync.understand import Heard
 
 # Kinds that say nothing without the contract they are about.
@@ -30,7 +31,7 @@ ABOUT_CONTRACTS = (
 BY_PEOPLE = ("slack.click", "slack.submitted")
 
 
-Read = tuple[str, str]  # provider, and the id it is asked about
+Read = tuple[str, str | Again]  # provider, and the id it is asked about, or the deals that wait
 
 
 @dataclass(slots=True)
@@ -46,10 +47,13 @@ def read_batch(rows: Sequence[Sequence[Any]]) -> Batch:
     bodies = claim.bodies([(row[0], row[10]) for row in rows])
     batch = Batch([understand.hear(row, bodies.get(row[0])) for row in rows])
     links = correlate.look_up(link for one in batch.heard for link in (*one.contract_links, *one.customer_links))
+    again = waiting.find(batch.heard, links)
     for one in batch.heard:
         known = any(link in links and links[link].contract_id for link in one.contract_links)
         if one.kind in ABOUT_CONTRACTS and one.seen is not None and one.contract_links and not known:
             batch.reads[one.id] = ("netsuite", one.contract_links[0][2])
+        elif one.id in again:
+            batch.reads[one.id] = ("pipedrive", again[one.id])
         elif deals.wants_reading(one, is_known=known, is_moved=known and _is_moved(one, links)):
             batch.reads[one.id] = ("pipedrive", one.seen.id)
     return batch

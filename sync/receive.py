@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 # What may be kept of a delivery's headers: names of things, never what proves who sent it.
 KEPT_HEADERS = (
     "content-type", "user-agent", "x-zendesk-webhook-id", "x-zendesk-webhook-invocation-id", "x-zendesk-account-id",
-    "x-request-id",
+    "x-request-id", "x-webhook-id",
 )  # fmt: skip
 KEPT_HEADER_CHARS = 300
 STORE_SECONDS = 4.0

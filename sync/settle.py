@@ -31,6 +31,8 @@ def open_scopes() -> Any:
     states = dict(StopSwitch.objects.values_list("scope", "state"))
 
     def stopped(one: Claimed) -> bool:
+        if one.kind.about_nobody:
+            return False  # the stop is when somebody has to be told
         scopes = (stop.ALL, *stop.scopes_of(one.provider, one.automation))
         return states.get(stop.ALL) != "running" or any(states.get(scope, "running") != "running" for scope in scopes)
 
@@ -84,9 +86,21 @@ def _decided(result: Judged, into: Booking, stopped: Any) -> bool:
         case "ask" | "observe":
             _step(into, one, "ask", "in_review", kept | _free(), row)
             into.ask(_as_row(one), decision, into.policies.owner_of(one.automation))
+            if decision.verb == "ask":
+                _tell(result, into)
         case _:
             return _approved(result, into, kept, row, halted=stopped(one))
     return False
+
+
+def _tell(result: Judged, into: Booking) -> None:
+    """Whoever has to correct it is told outside, too, once for what set the action off."""
+    one = result.one
+    assert one.known is not None
+    assert result.facts is not None
+    if one.event_id is not None:  # it is what keeps the same words from being said twice
+        for proposal in playbooks.after_asked(one.kind_name, one.business_key, result.facts):
+            into.propose(proposal, one.known, _cause(one))
 
 
 def _approved(result: Judged, into: Booking, kept: dict[str, Any], row: dict[str, Any], *, halted: bool) -> bool:
@@ -99,7 +113,8 @@ def _approved(result: Judged, into: Booking, kept: dict[str, Any], row: dict[str
         return False
     changes = {**kept, "tries": one.tries + 1, "sent_at": into.now, "unknown_since": None, "looks": 0, "job_ref": ""}
     if result.request is not None:
-        changes["request"] = result.request.as_json()
+        version = result.facts.mapping if result.facts else 0
+        changes["request"] = {**result.request.as_json(), "mapping": version}
         if one.work is not None:
             one.work.request = result.request
     one.tries, one.job_ref = one.tries + 1, ""
@@ -202,6 +217,7 @@ def _confirm(one: Claimed, answer: Confirmation, into: Booking) -> None:
         said = {name: answer.said[name] for name in ("status", "plan") if name in answer.said}
         block = one.known.blocks.get("entitlement", {})
         into.note_block(one.known, "entitlement", {**block, **said, "synced_at": into.now.isoformat()})
+    into.done.setdefault(one.kind_name, []).append((one.work, answer))
     changes = one.kind.changes(one.work)
     if changes:
         confirmed.change_contract(one, changes)
@@ -211,7 +227,8 @@ def _confirm(one: Claimed, answer: Confirmation, into: Booking) -> None:
     if one.reverses_id is not None:
         confirmed.compensate(one, into)
     confirmed.move_customer(one, into, row)
-    for proposal in playbooks.after_applied(one.kind_name, one.business_key, one.params, one.known.memo, stored):
+    told = {**stored, **one.kind.follow(one.work, answer)}
+    for proposal in playbooks.after_applied(one.kind_name, one.business_key, one.params, one.known.memo, told):
         undoes = one.id if proposal.kind == one.kind.inverse else None
         into.propose(proposal, one.known, replace(_cause(one), reverses=undoes))
 
@@ -265,7 +282,8 @@ def _still_unknown(one: Claimed, error: ProviderError | None, crash: str, into: 
 
 def _look_again(one: Claimed, said: str, into: Booking, token: int) -> None:
     since = one.unknown_since or one.sent_at or into.now
-    at = retry.next_look(one.looks, since, into.now, random.random(), first=_first())
+    first = _first()
+    at = retry.next_look(one.looks, since, into.now, random.random(), first=first) if one.kind.is_findable else None
     if at is None and one.state == "unknown":
         reasons = [{"rule": "outcome_unknown", "verdict": "review", "reason": said}]
         _step(into, one, "ask", "in_review", _free() | {"last_error": said}, {"reasons": reasons})

@@ -3,9 +3,11 @@
 from django.db import transaction
 
 from gates import items, sla
+from gates.checklists import timely
 from ledger import book, claim
 from ledger.models import Action
 from sync import release
+from sync.incidents import following
 from sync.slack import outbox
 
 ACTOR = "system:sweep"
@@ -20,7 +22,9 @@ def sweep() -> dict[str, int]:
         "released": release.release(),
         "woken": sla.wake_due(),
         "bumped": sla.bump_due(),
+        "onboarding": timely.tend(),
         "messages": outbox.plan(),
+        "incidents": following.follow(),
     }
 
 

@@ -5,6 +5,8 @@ from django.db import DatabaseError
 from sync import drain as drains
 from sync import refresh as refreshing
 from sync import residents, stopflag
+from sync.connections import door as connections
+from sync.reconcile import runs
 
 
 def drain() -> int:
@@ -21,3 +23,18 @@ def drain() -> int:
 def refresh(customer_id: int) -> str:
     """Read a customer again because a person asked."""
     return refreshing.run(customer_id)
+
+
+def check_connection(provider: str) -> str:
+    """Ask a system whether it answers, because a person asked."""
+    return connections.check(provider).said
+
+
+def send_test_delivery(provider: str) -> str:
+    """Send a signed test delivery to our own address, because a person asked."""
+    return str(connections.send_test(provider)["said"])
+
+
+def reconcile(run_id: int) -> str:
+    """One slice of a reconciliation; the next one is rung for where more is left."""
+    return runs.work(run_id)

@@ -13,6 +13,7 @@ from django.test.utils import setup_databases, teardown_databases
 
 from gates import ownership, policy, sla_plan
 from meshline import roles
+from sync import mappings
 from tests import database
 from tests.simulators import Sandbox
 
@@ -27,7 +28,8 @@ def django_db_setup(
     with django_db_blocker.unblock():
         with roles.as_owner(connection):
             database.drop_leftovers()
-            before = setup_databases(0, interactive=False, serialized_aliases=[])
+            with database.migrated_once():
+                before = setup_databases(0, interactive=False, serialized_aliases=[])
         # Sessions that the product opens itself (LISTEN, the stop) belong to the test database as well.
         settings.MESHLINE_DIRECT_DATABASE["NAME"] = connection.settings_dict["NAME"]
         database.shipped()
@@ -35,12 +37,13 @@ def django_db_setup(
     yield
     with django_db_blocker.unblock(), roles.as_owner(connection):
         teardown_databases(before, verbosity=0)
+        database.drop_copy()
 
 
 @pytest.fixture(autouse=True)
 def fresh_policies() -> None:
     """What a test before this one read of gates, rules, presence and SLA is not true any more."""
-    for read in (policy, ownership, sla_plan):
+    for read in (policy, ownership, sla_plan, mappings):
         read._held.clear()
 
 

@@ -1,5 +1,8 @@
 """The test database: a session as owner, and emptying tables that no app may empty."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from urllib.parse import quote
@@ -29,15 +32,15 @@ NUMBERS = """
 
 def connect_as_owner() -> psycopg.Connection:
     """A session of the owner on the database that the tests use."""
+    return psycopg.connect(**_login(), dbname=connection.settings_dict["NAME"], autocommit=True)
+
+
+def _login() -> dict[str, Any]:
     login = settings.MESHLINE_OWNER_DATABASE or settings.DATABASES["default"]
-    return psycopg.connect(
-        host=login["HOST"] or None,
-        port=login["PORT"] or None,
-        user=login["USER"],
-        password=login["PASSWORD"],
-        dbname=connection.settings_dict["NAME"],
-        autocommit=True,
-    )
+    return {
+        "host": login["HOST"] or None, "port": login["PORT"] or None, "user": login["USER"],
+        "password": login["PASSWORD"],
+    }  # fmt: skip
 
 
 def drop_leftovers() -> None:
@@ -49,6 +52,32 @@ def drop_leftovers() -> None:
         for (name,) in cursor.fetchall():
             if not psutil.pid_exists(int(name.split("_")[2])):
                 cursor.execute(f'drop database if exists "{name}"')
+
+
+@contextmanager
+def migrated_once() -> Iterator[None]:
+    """While the test database is made: a run's first worker migrates and leaves a copy, the others begin with that."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    run = os.getppid()
+    copy = f"test_meshline_{run}_migrated"
+    with psycopg.connect(**_login(), dbname="postgres", autocommit=True) as session:
+        session.execute("select pg_advisory_lock(%s)", [run])
+        found = session.execute("select 1 from pg_database where datname = %s", [copy]).fetchone()
+        if found:
+            connection.settings_dict["TEST"]["TEMPLATE"] = copy
+        yield
+        if not found:
+            connection.close()
+            names = [sql.Identifier(copy), sql.Identifier(connection.settings_dict["NAME"])]
+            session.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+
+
+def drop_copy() -> None:
+    """The copy of `migrated_once`, when a worker is done: all others have begun long before."""
+    with psycopg.connect(**_login(), dbname="postgres", autocommit=True) as session:
+        session.execute(f"drop database if exists test_meshline_{os.getppid()}_migrated")
 
 
 def environment() -> dict[str, str]:

@@ -13,7 +13,7 @@ from gates.models import Approval, Automation, Comment, GateVersion, ReviewItem,
 from ledger import clock
 from ledger.identity import lane_of, mint_external_id
 from ledger.models import Action, ContextRecord, Contract, Customer, Event, EventBody, ExternalId, LedgerRow
-from sync.models import Attempt, DrainSlot, JobRun, ProviderState, Refusal
+from sync.models import Attempt, Delta, DrainSlot, JobRun, ProviderState, ReconcileRun, Refusal
 
 
 class UserFactory(DjangoModelFactory):
@@ -233,3 +233,31 @@ class JobRunFactory(DjangoModelFactory):
 
     job = "sweep"
     planned_at = factory.Sequence(lambda n: clock.now() - timedelta(minutes=n))
+
+
+class ReconcileRunFactory(DjangoModelFactory):
+    """A run that ended well; one that goes on has `finished_at=None`."""
+
+    class Meta:
+        model = ReconcileRun
+
+    check_name = "customers"
+    started_by = "system:schedule"
+    outcome = "agree"
+    finished_at = factory.LazyFunction(clock.now)
+
+
+class DeltaFactory(DjangoModelFactory):
+    class Meta:
+        model = Delta
+
+    check_name = "customers"
+    kind = "field_differs"
+    field = "companyName"
+    key = factory.Sequence(lambda n: f"mesh-cus-{n:04d}")
+    state_version = 1
+    left_value, right_value = "Northwind Oy", "Northwind Robotics Oy"
+    refs = [["pipedrive", "deal", "4711"], ["netsuite", "customer", "1847"]]
+    ids = factory.LazyAttribute(lambda one: [one.key, *(ref[2] for ref in one.refs)])
+    owner_system = "netsuite"
+    owner_group = "Billing Resolver"

@@ -4,6 +4,8 @@ Each verb locks the rows, checks permission, four eyes, state and version, moves
 transaction. A refusal of a permission leaves a row, too.
 """
 
+from gates.review.again import ABOUT_FACTS, NOT_TO_APPROVE, REREAD, marked, unchanged
+from gates.review.again import applies as reads_again
 from gates.review.buttons import Verb, verbs, why_not
 from gates.review.decisions import CAUSES, approve, check, reject, retry, undo
 from gates.review.desk import (
@@ -28,7 +30,8 @@ from gates.review.replays import replay
 from gates.stop import Refused
 
 __all__ = [
-    "CAUSES", "COMMENT_LENGTH", "PERMISSIONS", "SNOOZE_WHYS", "BulkResult", "Refused", "Verb", "approve", "assign",
-    "bulk", "bulk_fit", "check", "claim", "comment", "escalate", "four_eyes", "is_taken", "needed", "next_item",
-    "reject", "release", "replay", "retry", "snooze", "touch", "unclaimed", "undo", "verbs", "wake", "why_not",
+    "ABOUT_FACTS", "CAUSES", "COMMENT_LENGTH", "NOT_TO_APPROVE", "PERMISSIONS", "REREAD", "SNOOZE_WHYS", "BulkResult",
+    "Refused", "Verb", "approve", "assign", "bulk", "bulk_fit", "check", "claim", "comment", "escalate", "four_eyes",
+    "is_taken", "marked", "needed", "next_item", "reads_again", "reject", "release", "replay", "retry", "snooze",
+    "touch", "unchanged", "unclaimed", "undo", "verbs", "wake", "why_not",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 
 from gates import limits
 from gates.models import ReviewItem
-from gates.review import decisions, desk, door, eyes, words
+from gates.review import again, decisions, desk, door, eyes, words
 from gates.review.door import Case
 from gates.stop import Refused
 from ledger.models import Action
@@ -21,6 +21,7 @@ STATES = {
     "approve": ("in_review",), "reject": ("in_review", "failed"), "retry": ("failed",), "check": ("unknown",),
     "edit": ("in_review", "failed"), "rollback": ("applied",),
 }  # fmt: skip
+AGAIN = "Mark reviewed - retry"  # as the item's own words and the message in the channel call it
 NEVER_HAPPENED = ("rejected", "superseded")
 
 
@@ -36,7 +37,8 @@ class Verb:
 
 def verbs(item: ReviewItem, user: User) -> list[Verb]:
     """Every verb for this person now. Reads the action, its customer and its approvals where they are not loaded."""
-    return [Verb(name, label, not why, why) for name, label in LABELS.items() for why in [why_not(item, user, name)]]
+    named = {**LABELS, "retry": AGAIN} if again.applies(item, item.action) else LABELS
+    return [Verb(name, label, not why, why) for name, label in named.items() for why in [why_not(item, user, name)]]
 
 
 def why_not(item: ReviewItem, user: User, verb: str) -> str:
@@ -56,6 +58,8 @@ def _about_action(case: Case) -> str:
     action = case.action
     if action is None:
         return "" if case.verb == "reject" else "this item is about an event, not about an action"
+    if case.verb == "retry" and again.applies(case.item, action):
+        return ""
     if action.state not in STATES[case.verb]:
         held = "; the stop holds it, and it goes on after the resume" if action.state == "parked" else ""
         return f"the action is {action.get_state_display().lower()}{held}"

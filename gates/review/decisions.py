@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 
 from gates import items, limits
 from gates.models import Approval, ReviewItem
-from gates.review import desk, door, eyes, words
+from gates.review import again, desk, door, eyes, words
 from gates.review.door import Case
 from gates.stop import Refused
 from ledger import book, clock
@@ -152,9 +152,15 @@ def _record(item: ReviewItem, cause: str, corrective_action: str, prevention: st
 
 
 def retry(item_id: int, *, by: User, reason: str, version: int, in_bulk: bool = False) -> ReviewItem:
-    """Send a failed action again: same bytes, same key, so that a write that did happen is not repeated."""
+    """Send a failed action again: same bytes, same key, so that a write that did happen is not repeated.
+
+    What waits in review because of what was read is read again instead and goes on if every gate passes by itself.
+    """
 
     def change(case: Case) -> None:
+        if again.applies(case.item, case.action):
+            again.run(case, version, words.reason(reason))
+            return
         action = in_state(case, ("failed",), version)
         said = words.reason(reason)
         if in_bulk:

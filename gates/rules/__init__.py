@@ -4,11 +4,12 @@ from gates.rules import typed
 from gates.rules.billing import erp_record_linked, refund_fits, ticket_linked
 from gates.rules.onboarding import customer_settled, possible_duplicate, ready_for_billing
 from gates.rules.people import edited_by_person
+from gates.rules.quiet import quiet_hours
 from gates.rules.timing import late_event, safety_window, stale_context
 
 RULES = (
     safety_window, stale_context, late_event, erp_record_linked, ticket_linked, refund_fits, edited_by_person,
-    ready_for_billing, customer_settled, possible_duplicate,
+    ready_for_billing, customer_settled, possible_duplicate, quiet_hours,
 )  # fmt: skip
 # Not a matter of judgement: while one of these fails nothing is sent, whoever approves.
 FINAL = frozenset({"refund_fits", "ready_for_billing"})

@@ -4,7 +4,19 @@ from django.contrib.admin.views.decorators import staff_member_required
 from django.urls import URLPattern, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from meshline.api import actions, customers, decisions, docs, items, records, stopping
+from meshline.api import (
+    actions,
+    customers,
+    decisions,
+    docs,
+    items,
+    onboarding,
+    reconcile,
+    records,
+    stopping,
+    sync,
+    sync_errors,
+)
 
 V1 = "v1/"
 VERSION_1: list[URLPattern] = [
@@ -12,6 +24,11 @@ VERSION_1: list[URLPattern] = [
     path("customers/<slug:external_id>/context/", customers.CustomerContext.as_view()),
     path("customers/<slug:external_id>/timeline/", customers.CustomerTimeline.as_view()),
     path("customers/<slug:external_id>/refresh/", customers.CustomerRefresh.as_view()),
+    path("customers/<slug:external_id>/sync/", sync.CustomerSync.as_view()),
+    path("sync-runs/", sync.SyncRuns.as_view()),
+    path("sync-runs/<int:run_id>/", sync.SyncRunPage.as_view()),
+    path("sync/errors/", sync_errors.SyncErrors.as_view()),
+    *(path(f"sync/errors/<int:error_id>/{name}/", view.as_view()) for name, view in sync_errors.VERBS.items()),
     path("events/", records.EventList.as_view()),
     path("events/<int:event_id>/", records.EventPage.as_view()),
     path("events/<int:event_id>/replay/", records.EventReplay.as_view()),
@@ -24,7 +41,14 @@ VERSION_1: list[URLPattern] = [
     path("review-items/next/", items.ItemNext.as_view()),
     path("review-items/<int:item_id>/", items.ItemPage.as_view()),
     *(path(f"review-items/<int:item_id>/{name}/", view.as_view()) for name, view in items.VERBS.items()),
+    path("onboarding/checklists/", onboarding.ChecklistList.as_view()),
+    path("onboarding/checklists/<int:checklist_id>/steps/<slug:key>/tick/", onboarding.StepTick.as_view()),
     path("ledger/", records.LedgerList.as_view()),
+    path("customers/<slug:external_id>/confirm/", reconcile.CustomerConfirm.as_view()),
+    path("reconcile/runs/", reconcile.RunList.as_view()),
+    path("reconcile/deltas/", reconcile.DeltaList.as_view()),
+    path("reconcile/deltas/<int:delta_id>/", reconcile.DeltaPage.as_view()),
+    *(path(f"reconcile/deltas/<int:delta_id>/{name}/", view.as_view()) for name, view in reconcile.VERBS.items()),
     path("stop/", stopping.Stop.as_view()),
     path("stop/resume/", stopping.Resume.as_view()),
     path("gates/", records.GateList.as_view()),

@@ -138,7 +138,12 @@ def _edit(item: ReviewItem, by: User, said: dict[str, Any]) -> None:
 DECISIONS = (
     Verb("approve", "Say yes to exactly what was shown", ApproveBody, _approve),
     Verb("reject", "Say no, or close what failed", RejectBody, _reject),
-    Verb("retry", "Send a failed action again: same bytes, same key", DecisionBody, _retry),
+    Verb(
+        "retry",
+        "Send a failed action again (same bytes, same key), or read what waits for a correction again",
+        DecisionBody,
+        _retry,
+    ),
     Verb("check", "Have the provider asked whether an unknown write happened", VersionBody, _check),
     Verb("edit", "Change what waits for a decision", EditBody, _edit),
     Verb("undo", "Take an approval back within seconds", Empty, _undo),

@@ -6,7 +6,9 @@ from django.contrib.admin.apps import AdminConfig
 from ledger import cells
 
 # Vendors are named up here only; the records below know their keys.
-cells.SYSTEMS.update({"stripe": "Stripe", "netsuite": "NetSuite", "zendesk": "Zendesk", "slack": "Slack"})
+cells.SYSTEMS.update(
+    {"stripe": "Stripe", "netsuite": "NetSuite", "zendesk": "Zendesk", "slack": "Slack", "pagerduty": "PagerDuty"}
+)
 
 
 class ConsoleConfig(AppConfig):

@@ -46,6 +46,7 @@ WAITS = {
 }
 MOST_PEOPLE = 200
 WHAT_RETRY_DOES = "Retry sends the same bytes under the same key, so a write that did happen is not repeated."
+WHAT_AGAIN = "Mark reviewed - retry agrees to nothing: all is read again, and it goes on only if every gate passes."
 SALT, MOST_SEEN = "console.seen", 20
 
 
@@ -86,7 +87,11 @@ def context(request: HttpRequest, item: ReviewItem, story: Story) -> dict[str, A
         "may_claim": request.user.has_perm("gates.claim_item") and not resolved,
         "mine": mine,
         "reasons": REASONS,
-        "retry_text": WHAT_RETRY_DOES if state == "failed" else "",
+        "retry_text": WHAT_RETRY_DOES
+        if state == "failed"
+        else WHAT_AGAIN
+        if review.reads_again(item, item.action)
+        else "",
         "resolved": resolved,
         "view": walk.remembered(request).here,
         "walking": walk.is_walking(request),

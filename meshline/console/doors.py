@@ -1,13 +1,14 @@
 """Addresses of records in their own systems' screens, for links that open beside the page and never act."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 
-from meshline.console.environment import is_test
 from meshline.env import is_loopback
+from sync.modes import is_test
 
 STRIPE = {
     "customer": "customers", "subscription": "subscriptions", "invoice": "invoices", "payment": "payments",
@@ -17,6 +18,7 @@ NETSUITE = {
     "customer": "app/common/entity/custjob.nl?id={}",
     "invoice": "app/accounting/transactions/custinvc.nl?id={}",
 }
+COMPANY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 SAFE = ("https://", "http://127.0.0.1", "http://localhost")  # never another scheme: links come from other systems
 
 
@@ -25,7 +27,7 @@ def address(system: str, kind: str, value: str) -> str:
     provider = settings.MESHLINE_PROVIDERS.get(system)
     if not provider or not value or is_loopback(str(provider.get("base_url", ""))):
         return ""
-    makers = {"stripe": _stripe, "netsuite": _netsuite, "zendesk": _zendesk}
+    makers = {"stripe": _stripe, "netsuite": _netsuite, "zendesk": _zendesk, "pipedrive": _pipedrive}
     return makers[system](provider, kind, quote(value, safe="")) if system in makers else ""
 
 
@@ -43,3 +45,9 @@ def _netsuite(provider: Mapping[str, Any], kind: str, value: str) -> str:
 def _zendesk(provider: Mapping[str, Any], kind: str, value: str) -> str:
     host = urlsplit(str(provider.get("base_url", ""))).hostname or ""
     return f"https://{host}/agent/tickets/{value}" if kind == "ticket" and host else ""
+
+
+def _pipedrive(provider: Mapping[str, Any], kind: str, value: str) -> str:
+    company = str(provider.get("company") or "")
+    known = kind in ("deal", "organization", "person") and COMPANY.fullmatch(company)
+    return f"https://{company}.pipedrive.com/{kind}/{value}" if known else ""

@@ -28,6 +28,7 @@ class Field:
     least: int | None = None
     most: int | None = None
     error: str = ""
+    prefix: str = ""  # of its id, where several forms of a page have a field of this name
     options: list[tuple[str, str, bool]] = field(default_factory=list)
 
     @property

@@ -13,8 +13,9 @@ from gates.cells import ORDER
 from gates.models import ReviewItem
 from ledger import cells, clock
 from ledger.models import Action, Event
-from meshline.console import environment, parts, workers
+from meshline.console import parts, workers
 from sync.models import DrainSlot, JobRun, ProviderState
+from sync.modes import is_test
 
 WAITING_STATES = ("received", "waiting", "processing")
 IN_DOUBT = ("failed", "unknown", "held", "parked", "approved", "sending")
@@ -156,7 +157,7 @@ def systems() -> list[dict[str, Any]]:
     known = {one.provider: one for one in ProviderState.objects.all()}
     made = []
     for name, provider in settings.MESHLINE_PROVIDERS.items():
-        state, test = known.get(name), environment.is_test(name, provider)
+        state, test = known.get(name), is_test(name, provider)
         opened = state is not None and state.breaker == ProviderState.Breaker.OPEN
         made.append(
             {
@@ -196,6 +197,7 @@ def set_up(shown: dict[str, Any]) -> list[dict[str, Any]]:
     secrets = [
         (name, bool(settings.MESHLINE_SECRETS.get(str(one["webhook_secrets"]))))
         for name, one in settings.MESHLINE_PROVIDERS.items()
+        if one["webhook_secrets"]  # nothing is delivered by the others
     ]
     missing = ", ".join(cells.system(name) for name, there in secrets if not there)
     return [

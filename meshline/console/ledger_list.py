@@ -15,7 +15,7 @@ from gates.models import ReviewItem
 from ledger import cells, journal
 from ledger.models import LedgerRow
 from ledger.readonly import CURSORS, KeysetList, ReadOnlyAdmin, actor_names, page_of
-from ledger.words import decision_words, state_words
+from ledger.words import decision_words, state_words, subject_words
 from meshline.console import ledger_filters
 from meshline.console.ledger_filters import FILTERS
 from meshline.console.parts import may_see_personal
@@ -144,7 +144,7 @@ class LedgerRowAdmin(ReadOnlyAdmin):
     @admin.display(description="About")
     def subject(self, one: LedgerRow) -> SafeString:
         """What the row is about, and the amount where money moves."""
-        about = format_html("{} {}", one.subject_kind.capitalize(), cells.code(one.subject_id, keep=8))
+        about = format_html("{} {}", subject_words(one.subject_kind).capitalize(), cells.code(one.subject_id, keep=8))
         if one.amount_minor is None:
             return about
         return format_html("{}, {}", about, cells.amount(one.amount_minor, one.currency))

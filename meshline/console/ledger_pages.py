@@ -14,9 +14,9 @@ from gates.models import Approval, ReviewItem
 from ledger import cells, clock, verify
 from ledger.models import Action, Customer, Event, LedgerRow
 from ledger.readonly import actor_names, page_of
-from ledger.words import decision_words, event_words, kind_words, rule_words, state_words, verdict_words
+from ledger.words import decision_words, event_words, kind_words, rule_words, state_words, subject_words, verdict_words
 from meshline import subjects
-from meshline.console import facts, ledger_list, parts
+from meshline.console import facts, ledger_list, parts, seal_block
 from meshline.console.page import Block, Page, Site, present
 from sync.models import Attempt
 
@@ -108,7 +108,7 @@ def _row_entry(one: LedgerRow, names: dict[str, str]) -> Entry:
     said = next((str(each.get("reason")) for each in _reasons(one) if each.get("reason")), "")
     who = cells.plain(names.get(one.actor, one.actor), 40)
     refused = " (refused)" if one.outcome == "refused" else ""
-    title = f"{one.subject_kind.capitalize()}: {decision_words(one.decision).lower()}{refused}"
+    title = f"{subject_words(one.subject_kind).capitalize()}: {decision_words(one.decision).lower()}{refused}"
     detail = format_html('{} <span class="quiet">by {}</span>', cells.theirs(said, 200), who)
     if one.confirmation_id:
         detail = format_html("{} confirmed by {}", detail, cells.code(one.confirmation_id))
@@ -135,7 +135,7 @@ def _decisions(rows: list[LedgerRow], names: dict[str, str]) -> Block:
             (
                 page_of(one, f"#{one.pk}"),
                 cells.moment(one.recorded_at, seconds=True),
-                format_html("{} {}", one.subject_kind, cells.code(one.subject_id, keep=8)),
+                format_html("{} {}", subject_words(one.subject_kind), cells.code(one.subject_id, keep=8)),
                 decision_words(one.decision),
                 cells.theirs(names.get(one.actor, one.actor), 40),
                 parts.step(one),
@@ -227,7 +227,7 @@ def said_filters(listed: ledger_list.LedgerList) -> list[tuple[str, str]]:
 
 
 def check(site: Site, request: HttpRequest) -> HttpResponse:
-    """Look at a range of rows: every step allowed, every chain whole, the guard in place. Reads only."""
+    """Look at a range of rows: as sealed, every step allowed, every chain whole, the guard in place. Reads only."""
     _permit(request, VIEW)
     newest = LedgerRow.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     first, last = max(1, newest - MOST_VERIFIED // 2 + 1), newest
@@ -239,7 +239,8 @@ def check(site: Site, request: HttpRequest) -> HttpResponse:
             status = 422
         else:
             shown["result"] = _verified(first, last)
-    return site.draw(request, "console/ledger_verify.html", {**shown, "first": first, "last": last}, status)
+    shown |= {"first": first, "last": last, "seals": seal_block.block()}
+    return site.draw(request, "console/ledger_verify.html", shown, status)
 
 
 def _range(sent: QueryDict, newest: int) -> tuple[int, int, str]:

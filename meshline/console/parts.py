@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from gates.cells import item_tag
 from gates.models import ReviewItem
@@ -23,6 +24,7 @@ from ledger.words import (
     kind_words,
     rule_words,
     state_words,
+    subject_words,
     verdict_words,
 )
 from meshline.console import doors, facts
@@ -139,7 +141,9 @@ def said(row: LedgerRow) -> str:
 
 def field_words(name: str) -> str:
     """A field's name in words; a provider's own field name stays as it is."""
-    return cells.plain(name, 80) if "." in name else from_identifier(name.removeprefix("custrecord_mesh_"))
+    if "." in name:
+        return cells.plain(name, 80)
+    return capfirst(cells.plain(name, 80)) if " " in name else from_identifier(name.removeprefix("custrecord_mesh_"))
 
 
 def _first(row: Mapping[str, Any], *names: str) -> Any:
@@ -236,7 +240,7 @@ def ledger_rows(rows: Sequence[LedgerRow], more: str, empty: str, names: Mapping
 
 def step(row: LedgerRow) -> SafeString:
     """What a row moved."""
-    about = "" if row.subject_kind == "action" else f"{row.subject_kind}: "
+    about = "" if row.subject_kind == "action" else f"{subject_words(row.subject_kind)}: "
     if row.prior_state == row.post_state:
         return format_html('<span class="quiet">{}stays {}</span>', about, state_words(row.post_state))
     return format_html("{}{} → {}", about, state_words(row.prior_state), state_words(row.post_state))

@@ -75,7 +75,7 @@ def _asked(request: HttpRequest, draft: Draft) -> HttpResponse:
 
 
 def _draw(site: Site, request: HttpRequest, draft: Draft, refusal: Any = None, status: int = 200) -> HttpResponse:
-    kinds = [(name, kind_words(name)) for name in actions.ACTIONS if actions.get(name).asks_for]
+    kinds = [(name, kind_words(name)) for name in actions.offered()]
     context = {
         "title": f"Ask for an action: {draft.contract.customer}", "draft": draft, "kinds": kinds, "refusal": refusal,
         "reason_length": proposals.REASON_LENGTH, "chosen": kind_words(draft.kind) if draft.kind else "",

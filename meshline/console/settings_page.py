@@ -17,7 +17,7 @@ from gates.stop import Refused
 from ledger import cells, clock
 from ledger.models import LedgerRow
 from ledger.readonly import page_of
-from ledger.words import decision_words
+from ledger.words import decision_words, subject_words
 from meshline import sessions, signin
 from meshline.console import parts, routing_forms
 from meshline.console.page import Block, Site
@@ -70,7 +70,7 @@ def recent(me: User) -> Block:
             (
                 page_of(row, cells.moment(row.recorded_at, seconds=True)),
                 decision_words(row.decision) + (" (refused)" if row.outcome == "refused" else ""),
-                f"{row.subject_kind} {cells.plain(row.subject_id, 40)}",
+                f"{subject_words(row.subject_kind)} {cells.plain(row.subject_id, 40)}",
                 parts.step(row),
             )
             for row in mine

@@ -29,6 +29,8 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Work": (
         ("Home", "admin:index", ""),
         ("Review queue", "admin:gates_reviewitem_changelist", "gates.view_reviewitem"),
+        ("Onboarding", "admin:onboarding", "gates.view_checklist"),
+        ("Incidents", "admin:incidents", "gates.view_incident"),
         ("Customers", "admin:ledger_customer_changelist", "ledger.view_customer"),
         ("Contracts", "admin:ledger_contract_changelist", "ledger.view_contract"),
     ),
@@ -44,10 +46,24 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Automations", "admin:gates_automation_changelist", "gates.view_automation"),
         ("Gates", "admin:gates_gateversion_changelist", "gates.view_gateversion"),
         ("Ownership and SLA", "admin:routing", "gates.view_ownershiprule"),
-        ("Connections", "admin:sync_providerstate_changelist", "sync.view_providerstate"),
+    ),
+    "Systems": (
+        ("Connections", "admin:connections", "sync.view_providerstate"),
+        ("Field mapping", "admin:mapping", "sync.view_mappingversion"),
+        ("Customers to billing", "admin:sync_runs", "sync.view_syncrun"),
+        ("Sync errors", "admin:sync_errors", "sync.view_syncerror"),
+        ("Portal links", "admin:portal_links", "sync.view_portallink"),
+        ("Import links", "admin:imports", "sync.view_linkimport"),
+        ("Slack messages", "admin:sync_slackmessage_changelist", "sync.view_slackmessage"),
+        ("Slack accounts", "admin:sync_slackaccount_changelist", "sync.view_slackaccount"),
         ("Workers", "admin:workers", "sync.view_drainslot"),
     ),
-    "Insight": (("Runbooks", "admin:runbooks", "gates.view_runbook"),),
+    "Insight": (
+        ("Differences", "admin:sync_delta_changelist", "sync.view_delta"),
+        ("Reconciliation runs", "admin:sync_reconcilerun_changelist", "sync.view_reconcilerun"),
+        ("Onboarding report", "admin:onboarding_report", "ledger.view_action"),
+        ("Runbooks", "admin:runbooks", "gates.view_runbook"),
+    ),
     "Set-up": (
         ("Users", "admin:auth_user_changelist", "auth.view_user"),
         ("Groups", "admin:auth_group_changelist", "auth.view_group"),
@@ -127,9 +143,12 @@ def counts(user: AbstractBaseUser | AnonymousUser) -> Counts:
 def navigation(request: HttpRequest, numbers: Counts, state: StopState) -> list[tuple[str, list[Entry]]]:
     """The sections this person may see, in the order of work."""
     sections = []
+    named = [reverse(name) for entries in NAV.values() for _, name, _ in entries if name != "admin:index"]
+    # A page may lie below another one's address: the longest that fits is where one is.
+    here = max((url for url in named if request.path.startswith(url)), key=len, default=request.path)
     for section, entries in NAV.items():
         shown = [
-            _entry(request, label, name, numbers, state)
+            _entry(here, label, name, numbers, state)
             for label, name, permission in entries
             if not permission or request.user.has_perm(permission)
         ]
@@ -138,10 +157,9 @@ def navigation(request: HttpRequest, numbers: Counts, state: StopState) -> list[
     return sections
 
 
-def _entry(request: HttpRequest, label: str, name: str, numbers: Counts, state: StopState) -> Entry:
+def _entry(here: str, label: str, name: str, numbers: Counts, state: StopState) -> Entry:
     url = reverse(name)
-    here = request.path == url if name == "admin:index" else request.path.startswith(url)
-    entry = Entry(label, url, here)
+    entry = Entry(label, url, here == url)
     if label == "Review queue":
         entry.count, entry.part = queue_count(numbers.queue), "nav-queue"
         entry.about = QUEUE_WORDS if entry.count else ""

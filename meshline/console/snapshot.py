@@ -19,6 +19,7 @@ from sync import enrich, refresh
 SHOWN_PENDING = timedelta(seconds=3)
 LOST = timedelta(minutes=2)
 MOST_INVOICES = 6
+OF_A_DEAL = ("deal", "account")  # what is read before anything of a signed deal is billed
 OPEN_INVOICE = ("open", "past_due", "uncollectible")
 
 
@@ -54,7 +55,8 @@ def sources(record: ContextRecord | None, contract_id: int | None) -> dict[str, 
     """The blocks of a contract by name; a block of the customer as a whole serves where the contract has none."""
     blocks = record.blocks if record is not None and isinstance(record.blocks, Mapping) else {}
     found = {}
-    for name in refresh.BLOCKS:
+    billed = any(f"{name}:{contract_id}" in blocks or name in blocks for name in refresh.BLOCKS)
+    for name in refresh.BLOCKS if billed else OF_A_DEAL:
         raw = blocks.get(f"{name}:{contract_id}", blocks.get(name))
         if isinstance(raw, Mapping):
             found[name] = Source(name, cells.system(enrich.PROVIDER_OF[name]), raw, facts.instant(raw.get("synced_at")))
@@ -63,7 +65,8 @@ def sources(record: ContextRecord | None, contract_id: int | None) -> dict[str, 
 
 def unread(found: Mapping[str, Source]) -> list[str]:
     """Systems that nothing was read from yet."""
-    return [cells.system(enrich.PROVIDER_OF[name]) for name in refresh.BLOCKS if name not in found]
+    seen = {one.system for one in found.values()}
+    return [system for name in refresh.BLOCKS if (system := cells.system(enrich.PROVIDER_OF[name])) not in seen]
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ DONE = {
     "edit": "You changed what {item} proposes. Approvals given before are void; another person has to approve.",
     "rollback": "What undoes it was asked for; it goes through the same gates and another person decides.",
 }
+READ_AGAIN = "{item} is read again and judged anew: it goes on if every gate passes, else it says what is missing now."
 STATES = {
     "approved": "The action is approved and will be sent; it is not done until the provider confirms it.",
     "in_review": "It waits for a second person.",
@@ -136,6 +137,8 @@ def sentence(item_id: int, verb: str) -> str:
     """What was done, and what follows from it."""
     item = ReviewItem.objects.select_related("action").get(pk=item_id)
     state = ""
+    if verb == "retry" and item.state != ReviewItem.State.RESOLVED:
+        return READ_AGAIN.format(item=item)
     if item.action is not None:
         state = STATES.get(item.action.state, f"The action is {state_words(item.action.state)}.")
     return DONE[verb].format(item=item, state=state).strip()

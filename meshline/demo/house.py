@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
+from urllib.parse import urlsplit
 
 import psutil
 from django.conf import settings
@@ -18,6 +19,7 @@ from meshline import supervise
 from meshline.demo.preflight import FORCED, HOST
 from meshline.supervise import ROOT, Spec, Supervisor
 from sync.sandbox import keys
+from sync.sandbox.mail import smtp
 
 KEPT = ("MESHLINE_LOCAL_DIR", "MESHLINE_PID_DIR", "MESHLINE_LOG_LEVEL")
 SANDBOX = "sandbox"
@@ -44,7 +46,7 @@ class House:
         self.logs = settings.MESHLINE_LOCAL_DIR / "logs"
         self.asked = Event()
         self.launcher = launcher()
-        shared = environment(self.sandbox_url, day_seconds)
+        shared = environment(self.sandbox_url, day_seconds, self.url)
         sandbox = [sys.executable, "-m", "sync.sandbox", "--port", str(sandbox_port), "--seed", str(seed)]
         web = supervise.web(HOST, port, workers=1, threads=4)
         parts = [web, supervise.worker("drain", stop_seconds=5), supervise.worker("default", stop_seconds=5)]
@@ -116,7 +118,7 @@ def launcher() -> int:
     return parent.pid if parent is not None and parent.name() == "uv" else 0
 
 
-def environment(sandbox_url: str, day_seconds: float) -> dict[str, str]:
+def environment(sandbox_url: str, day_seconds: float, console_url: str = "") -> dict[str, str]:
     """What the children are told: the simulators only, whatever is configured, and windows of seconds."""
     unset = {name: "" for name in os.environ if name.startswith("MESHLINE_") and name not in KEPT}
     known = keys.environment(sandbox_url)
@@ -127,6 +129,12 @@ def environment(sandbox_url: str, day_seconds: float) -> dict[str, str]:
         **FORCED,
         "DEBUG": "0",
         "MESHLINE_SANDBOX_URL": sandbox_url,
+        "MESHLINE_SLACK_CHANNELS": keys.SLACK_CHANNELS,
+        "MESHLINE_SLACK_CONSOLE_URL": console_url,
+        "MESHLINE_PUBLIC_URL": console_url,
+        "MESHLINE_MAIL_HOST": HOST,
+        "MESHLINE_MAIL_PORT": str((urlsplit(sandbox_url).port or 0) + smtp.BESIDE),
+        "MESHLINE_MAIL_FROM": "onboarding@meshline.example",
         "MESHLINE_SAFETY_WINDOW_SECONDS": str(max(1, round(3 * day_seconds))),
         "MESHLINE_ATTEMPT_MARGIN_SECONDS": "1",
         "MESHLINE_RETRY_FIRST_WAIT_MS": "200",

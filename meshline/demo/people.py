@@ -13,6 +13,7 @@ from gates.models import ReviewItem
 DOMAIN = "meshline.example"
 # Who holds the key of this checkout can read the passwords anyway, and they have 75 random bits: few rounds will do.
 ROUNDS = 20_000
+AUTOMATIONS = ("dunning", "onboarding")
 STAGES = ("suggest", "canary", "ten", "half", "full")
 
 
@@ -44,11 +45,13 @@ ENGINEER = Person("arun", "Arun", "Automation Engineer", "retries, replays, read
 LEAD = Person("rita", "Rita", "Revenue Ops Lead", "steps automations, resumes after a stop")
 PRODUCT = Person("paul", "Paul", "Product Ops", "sees everything, claims items")
 AUDITOR = Person("ada", "Ada", "Auditor", "sees everything, bodies included")
-PEOPLE = (SUPPORT, RESOLVER, MANAGER, ENGINEER, LEAD, PRODUCT, AUDITOR)
+CSM = Person("carla", "Carla", "CSM", "ticks onboarding steps, moves their due dates, writes progress mail")
+SQUAD = Person("otto", "Otto", "Onboarding Squad", "takes over onboardings that are late")
+PEOPLE = (SUPPORT, RESOLVER, MANAGER, ENGINEER, LEAD, PRODUCT, AUDITOR, CSM, SQUAD)
 
 
 def arrive() -> None:
-    """Make the accounts, and let one of them switch the dunning automation on, step by step as it must be."""
+    """Make the accounts, and let one of them switch the automations on, step by step as it must be."""
     for person in PEOPLE:
         encoded = PBKDF2PasswordHasher().encode(person.password, get_random_string(22), ROUNDS)
         user = User.objects.create(
@@ -57,8 +60,9 @@ def arrive() -> None:
         )  # fmt: skip
         user.groups.add(Group.objects.get(name=person.group))
     lead = LEAD.account()
-    for stage in STAGES:
-        automations.step_to("dunning", stage, by=lead, reason="demo: the simulators stand in for the providers")
+    for name in AUTOMATIONS:
+        for stage in STAGES:
+            automations.step_to(name, stage, by=lead, reason="demo: the simulators stand in for the providers")
 
 
 def press_stop() -> str:

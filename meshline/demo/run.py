@@ -9,7 +9,7 @@ from typing import TextIO
 import psutil
 
 from gates import stop
-from meshline.demo import fresh, people, refunds, summary
+from meshline.demo import deals, fresh, people, refunds, summary
 from meshline.demo.house import Broken, House, Interrupted
 from sync.sandbox.remote import Remote, RemoteError
 from sync.sandbox.story import Scene, Story
@@ -95,6 +95,7 @@ class Demo:
         options = self.options
         story = Story(self.remote, customers=options.customers, seed=options.seed, day_seconds=options.day_seconds)
         self.say(story.arrive())
+        deals.join_workspace(self.remote)
         self.settle(20)
         self.say(f"The week begins: a day is {options.day_seconds:g} s, the safety window of 72 h three of them")
         began = time.monotonic()
@@ -117,6 +118,8 @@ class Demo:
         return [
             Scene(2.3, lambda: refunds.ask(story.customers)),
             Scene(3.2, refunds.decide),
+            Scene(3.3, lambda: deals.retry_in_slack(self.remote, self.house.wait)),
+            Scene(3.4, deals.refuse),
             Scene(4.1, people.press_stop),
             Scene(4.6, people.ask_resume),
             Scene(4.8, people.confirm_resume),

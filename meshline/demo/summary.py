@@ -1,5 +1,6 @@
 """What a week left behind, read from the database views and the simulators' books, and whether the two agree."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,8 @@ from meshline.management.commands import verify_ledger
 from meshline.subjects import SUBJECTS, UNCHAINED
 from sync.sandbox.remote import Remote
 
-PROVIDERS = ("stripe", "netsuite", "zendesk")
+PROVIDERS = ("stripe", "netsuite", "zendesk", "pipedrive", "mail")
+CHAT = "slack"
 OUTCOMES = {"approved": "act", "held": "hold", "in_review": "ask", "superseded": "drop", "observed": "observe"}
 OPEN_EVENTS = "select id::text, type, state from meshline_events where state in ('received', 'waiting', 'processing')"
 MOVING_ACTIONS = """
@@ -48,6 +50,19 @@ ITEMS = "select count(*) from meshline_review_items where state <> 'resolved'"
 ROWS = "select count(*) from meshline_ledger"
 
 
+# Deals that were met signed, those with a confirmed first invoice, those that were refused, those a person has.
+DEALS = """
+    select count(*), count(*) filter (where 'invoice.create applied' = any(steps)),
+           count(*) filter (where steps = '{customer.create rejected}'),
+           count(*) filter (where steps && '{customer.create in_review,customer.create failed,invoice.create in_review,
+                                             invoice.create failed}')
+      from (select array_agg(distinct kind || ' ' || state) as steps from meshline_actions
+             where kind in ('customer.create', 'invoice.create') group by split_part(business_key, ':', 2)) deals
+"""
+CLICKS = "select count(*) from meshline_events where source = 'slack'"
+MESSAGES = "select marker::text from sync_slackmessage where state = 'posted'"
+
+
 @dataclass(slots=True)
 class Summary:
     """The figures, in the order they are shown, and everything that is not as it must be."""
@@ -75,7 +90,9 @@ def gather(remote: Remote) -> Summary:
     summary = Summary()
     _receiving(summary, remote)
     _deciding(summary)
+    _deals(summary)
     _books(summary, remote)
+    _messages(summary, remote)
     _verified(summary)
     for what, query in (("event not finished", OPEN_EVENTS), ("action stuck", MOVING_ACTIONS)):
         summary.problems += [f"{what}: {' '.join(map(str, row))}" for row in rows(query)]
@@ -94,6 +111,10 @@ def _receiving(summary: Summary, remote: Remote) -> None:
     told = [one for one in sent if one["status"] is not None and 200 <= one["status"] < 300]
     acknowledged = {(one["provider"], one["event"]) for one in told}
     refused = {(one["provider"], one["event"]) for one in sent} - acknowledged
+    clicks = {one for one in acknowledged if one[0] == CHAT}  # which have no id of their own
+    acknowledged -= clicks
+    if (kept := int(rows(CLICKS)[0][0])) != len(clicks):
+        summary.problems.append(f"{len(clicks)} clicks and forms were acknowledged, {kept} are stored")
     stored = {(source, event) for source, event in rows("select source, provider_event_id from meshline_events")}
     events, deliveries, contradicting, unknown = rows(EVENTS)[0]
     summary.figures |= {
@@ -116,6 +137,27 @@ def _deciding(summary: Summary) -> None:
         "unknown resolved": f"{doubtful - rows(IN_DOUBT)[0][0]} of {doubtful}",
         "ledger rows": rows(ROWS)[0][0], "review items open": rows(ITEMS)[0][0],
     }  # fmt: skip
+
+
+def _deals(summary: Summary) -> None:
+    """What became of the deals that were signed."""
+    signed, billed, refused, waiting = rows(DEALS)[0]
+    summary.figures["signed deals"] = {"billed": billed, "refused": refused, "waiting": waiting}
+    if billed + refused + waiting < signed:
+        summary.problems.append(f"{signed} deals were signed: {billed} billed, {refused} refused, {waiting} waiting")
+
+
+def _messages(summary: Summary, remote: Remote) -> None:
+    """Every message that stands in Slack is one item's, and none stands there twice."""
+    ours = {marker for (marker,) in rows(MESSAGES)}
+    there = Counter(remote.markers())
+    summary.figures["messages in Slack"] = sum(there.values())
+    lost, strange = sorted(ours - there.keys()), sorted(there.keys() - ours)
+    summary.only_here += [f"{CHAT} {one}" for one in lost]
+    summary.only_there += [f"{CHAT} {one}" for one in strange]
+    summary.problems += [f"posted, but not in Slack: {one}" for one in lost]
+    summary.problems += [f"in Slack, but not posted by us: {one}" for one in strange]
+    summary.problems += [f"{count} messages in Slack of {one}" for one, count in there.items() if count != 1]
 
 
 def _books(summary: Summary, remote: Remote) -> None:

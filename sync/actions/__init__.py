@@ -7,6 +7,10 @@ from django.utils.module_loading import import_string
 from sync.actions.base import ActionKind
 
 ACTIONS = {
+    "alert": "sync.actions.alert.Alert",
+    "billing_customer.create": "sync.actions.billing_customer.Create",
+    "billing_customer.link": "sync.actions.erp_link.Link",
+    "billing_customer.update": "sync.actions.billing_customer.Update",
     "contract.suspend": "sync.actions.contract.Suspend",
     "contract.downgrade": "sync.actions.contract.Downgrade",
     "contract.restore": "sync.actions.contract.Restore",
@@ -14,6 +18,9 @@ ACTIONS = {
     "deal.annotate": "sync.actions.deal.Annotate",
     "deal.note": "sync.actions.deal.Note",
     "invoice.create": "sync.actions.invoice.Create",
+    "mail.progress": "sync.actions.mail.Progress",
+    "outreach.mail": "sync.actions.outreach.ByMail",
+    "outreach.ticket": "sync.actions.outreach.ByTicket",
     "payment.refund": "sync.actions.refund.Refund",
     "ticket.open": "sync.actions.ticket.Open",
     "ticket.note": "sync.actions.ticket.Note",
@@ -26,3 +33,8 @@ def get(name: str) -> ActionKind:
     """The one instance of a kind. Raises KeyError for a kind that is not registered."""
     kind: ActionKind = import_string(ACTIONS[name])()
     return kind
+
+
+def offered() -> list[str]:
+    """The kinds that a person may choose from when asking for something."""
+    return [name for name in ACTIONS if get(name).asks_for and get(name).is_offered]

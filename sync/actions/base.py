@@ -1,7 +1,7 @@
 """What every kind of action can do, and the plain data it works on. Runs in threads: no ORM here."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,6 +33,7 @@ class Work:
     is_repeat: bool = False  # its request was frozen before: it may have left already
     tries: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
+    secret: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of `prepare`, and stored nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,10 @@ class ActionKind(ABC):
     remake_on_conflict = False
     remake_on_change = False
     asks_for: Fields = {}
+    is_offered = True  # to somebody who may ask for anything; other kinds have a page of their own, or nobody asks
+    about_customer = False  # it needs no contract: what is known of the customer alone is enough
+    about_nobody = False  # it tells only ourselves, at a fixed target: about no customer, and allowed while stopped
+    is_findable = True  # whether the provider can be asked what became of a write; if not, a person decides at once
 
     def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
         """Why this cannot be asked for as things stand, as a clause; empty when it can."""
@@ -121,6 +126,10 @@ class ActionKind(ABC):
     def lane(self, customer_id: int, business_key: str) -> str:
         """What it must keep its order with: all that one provider is told about one customer."""
         return f"customer:{customer_id}:{self.provider}"
+
+    def key(self, action_id: Any, params: Mapping[str, Any]) -> str:
+        """The idempotency key, once for ever; at most 80 characters, and it begins with `meshline-`."""
+        return f"meshline-{action_id}"
 
     def business_key(self, known: Known, params: Mapping[str, Any]) -> str:
         """What it is about when a person asks for it: the same again while it is open is a duplicate."""
@@ -158,3 +167,21 @@ class ActionKind(ABC):
     def changes(self, work: Work) -> dict[str, Any]:
         """Further columns of the contract that its confirmation changes."""
         return {}
+
+    def follow(self, work: Work, answer: Confirmation) -> Mapping[str, Any]:
+        """What the step that comes next has to carry beside the confirmation; the provider's word is not changed.
+
+        By the booking thread, as `keep`.
+        """
+        return {}
+
+    def prepare(self, works: Sequence[Work]) -> None:
+        """Give these `secret`, what the request carries and nothing may store; by the claiming thread, in few reads."""
+        return
+
+    def keep(self, done: Sequence[tuple[Work, Confirmation]]) -> None:
+        """Write what else these confirmations change here; by the booking thread, in the transaction that books them.
+
+        With `follow` and `prepare` the only methods that may use the database.
+        """
+        return

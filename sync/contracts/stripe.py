@@ -22,6 +22,7 @@ FIRST_NAMED = "2024-09-30"  # older versions carry a date only
 INVOICE_STATUSES = frozenset({"draft", "open", "paid", "uncollectible", "void"})
 CLOSED_DISPUTES = frozenset({"won", "lost", "warning_closed", "prevented", "charge_refunded"})
 EXTERNAL_ID_KEY = "meshline_external_id"
+CUSTOMER_FIELDS = ("name", "email", "phone", "address", "shipping")
 
 _INVOICE = ("id", "customer", "status", "attempt_count", "amount_due", "amount_remaining", "currency")
 _SUBSCRIPTION = ("id", "customer", "status", "cancel_at_period_end", "items")
@@ -140,12 +141,13 @@ class FraudSeen:
 
 @dataclass(frozen=True, slots=True)
 class CustomerSeen:
-    """A customer: which one, and which of ours it says it is."""
+    """A customer: which one, and which of ours it says it is. `changed` are the fields an update moved."""
 
     id: str
     is_deleted: bool
     external_id: str
     occurred_at: datetime | None = None
+    changed: tuple[str, ...] = ()
 
 
 Seen = InvoiceSeen | SubscriptionSeen | DisputeSeen | FraudSeen | CustomerSeen
@@ -173,9 +175,16 @@ def read(type_: str, api_version: str, document: Mapping[str, Any]) -> Seen | Dr
         found = members.mapping(members.mapping(document, "data"), "object")
         for member in contract.required:
             members.present(found, member)
-        return reader(found, members.unix_time(document, "created"))
+        seen = reader(found, members.unix_time(document, "created"))
+        return replace(seen, changed=_changed(document)) if isinstance(seen, CustomerSeen) else seen
     except DriftError as error:
         return Drift(SOURCE, type_, api_version, error.member, error.reason)
+
+
+def _changed(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of a customer's own fields that an event says were others before."""
+    before = members.mapping(members.mapping(document, "data"), "previous_attributes")
+    return tuple(name for name in CUSTOMER_FIELDS if name in before)
 
 
 def check_generation(api_version: str) -> None:

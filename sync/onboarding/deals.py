@@ -1,5 +1,6 @@
 """What an event about a deal leads to: the deal is read first, since nobody signs what its webhooks say."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from gates import items
@@ -11,7 +12,8 @@ from sync.booking import Booking, Cause
 from sync.contracts.pipedrive import DealSeen
 from sync.correlate import Adoption
 from sync.facts import Known, deal_of
-from sync.onboarding import reading
+from sync.onboarding import reading, waiting
+from sync.onboarding.reading import Reread
 from sync.planned import Planned, Row
 from sync.understand import Heard
 
@@ -38,7 +40,7 @@ def wants_reading(one: Heard, *, is_known: bool, is_moved: bool) -> bool:
 def adoption(one: Heard) -> Adoption | None:
     """A signed deal nobody here has met: its customer is the organization's, made now if there is none yet."""
     block = one.read
-    if not block or block["standing"] != "signed":
+    if not isinstance(block, dict) or block["standing"] != "signed":
         return None
     organization = (("pipedrive", "organization", block["organization"]),) if block["organization"] else ()
     source = block["source"]
@@ -50,7 +52,8 @@ def adoption(one: Heard) -> Adoption | None:
 
 def handle(one: Heard, contract: Known | None, planned: Planned, into: Booking) -> str:
     """Let an event about a deal happen; returns its verdict in words."""
-    block = one.read
+    read = _read(one, contract)
+    block = read.get("deal")
     if contract is None:
         why = onboarding.STANDINGS.get(block["standing"], "is not signed") if block else "is not signed"
         return f"ignored: the deal {why}"
@@ -62,7 +65,7 @@ def handle(one: Heard, contract: Known | None, planned: Planned, into: Booking) 
     rows = planned.setdefault(contract.refs.contract_id, [])
     if block["organization"] and not contract.refs.organizations:
         contract = _belongs(block["organization"], contract, rows, one, into)
-    into.note_block(contract, "deal", {**block, "live": True})
+    waiting.note(read, contract, into)
     deal = deal_of(contract)
     assert deal is not None
     told = isinstance(one.seen, DealSeen) and not one.seen.is_polled and one.seen.entered(reading.signed_stage())
@@ -75,7 +78,15 @@ def handle(one: Heard, contract: Known | None, planned: Planned, into: Booking) 
         _withdraw(rows, outcome.withdraw, one, into)
     if outcome.overtaken:
         into.items.append(_overtaken(one, contract, outcome.withdraw))
-    return outcome.verdict
+    renewed = waiting.renew(rows, contract, one, into)
+    return f"{outcome.verdict}; what waits for a correction was read again" if renewed else outcome.verdict
+
+
+def _read(one: Heard, contract: Known | None) -> Mapping[str, Any]:
+    """The blocks that were read for this event; none where nothing was."""
+    if isinstance(one.read, Reread):
+        return one.read.blocks.get(contract.refs.contract_id, {}) if contract else {}
+    return {"deal": one.read} if one.read else {}
 
 
 def _belongs(organization: str, contract: Known, rows: list[Row], one: Heard, into: Booking) -> Known:

@@ -1,10 +1,12 @@
 """Reading a deal and its place in the ERP. Runs in threads: plain data in and out, no ORM."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ledger import clock
 from sync import mappings, providers
+from sync.errors import ProviderError
 from sync.facts import Known
 from sync.onboarding import blocks
 from sync.providers import netsuite_records as records
@@ -12,7 +14,22 @@ from sync.providers.netsuite import NetSuite
 from sync.providers.pipedrive import Pipedrive
 from sync.wiretypes import Exchange
 
+MOST_AGAIN = 5  # deals of one client that are read again for one event
 LABELS = {"subsidiary": "subsidiary", "terms": "payment terms", "currency": "currency"}
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Deals whose billing waits for something to be corrected: an event says that it may have been."""
+
+    waiting: tuple[Known, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """What was read of these deals: their contract -> blocks by name. Without the ERP's where it did not answer."""
+
+    blocks: Mapping[int, Mapping[str, Any]]
 
 
 def crm() -> Pipedrive:
@@ -44,6 +61,22 @@ def deal(deal_id: str, exchanges: list[Exchange]) -> dict[str, Any]:
     organization = crm().organization(found.org_id, exchanges) if found.org_id else None
     person = crm().person(found.person_id, exchanges) if found.person_id else None
     return blocks.deal_block(found, person, organization, signed_stage())
+
+
+def about(asked: str | Again, exchanges: list[Exchange]) -> dict[str, Any] | Reread:
+    """What an event about the CRM needs: one deal by its id, or those that wait. Raises ProviderError."""
+    if isinstance(asked, str):
+        return deal(asked, exchanges)
+    found: dict[int, dict[str, Any]] = {}
+    for known in asked.waiting[:MOST_AGAIN]:
+        blocks_ = found[known.refs.contract_id] = {"deal": deal(known.refs.deal, exchanges)}
+        if blocks_["deal"]["standing"] != "signed":
+            continue
+        try:
+            blocks_["account"] = account(known, blocks_["deal"], exchanges)
+        except ProviderError:  # it is read before anything is sent; what the CRM says need not wait for it
+            continue
+    return Reread(found)
 
 
 def account(known: Known, block: Mapping[str, Any], exchanges: list[Exchange]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _needed(state: str, answers: list[dict[str, Any]]) -> int:
 def kind_of(name: str) -> ActionKind:
     """A registered kind. Raises Refused 422."""
     if name not in actions.ACTIONS:
-        raise Refused(422, "kind", f"kind: must be one of {', '.join(sorted(actions.ACTIONS))}")
+        raise Refused(422, "kind", f"kind: must be one of {', '.join(sorted(actions.offered()))}")
     return actions.get(name)
 
 

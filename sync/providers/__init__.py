@@ -14,6 +14,8 @@ PROVIDERS = {
     "zendesk": "sync.providers.zendesk.Zendesk",
     "pipedrive": "sync.providers.pipedrive.Pipedrive",
     "slack": "sync.providers.slack.Slack",
+    "mail": "sync.providers.mail.Mail",
+    "pagerduty": "sync.providers.pagerduty.PagerDuty",
 }
 
 

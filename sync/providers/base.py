@@ -332,8 +332,9 @@ def kind_of(provider: str, type_: str) -> str:
 
 
 def printable(value: str) -> str:
-    """A provider's words as one line that any column and log can hold."""
-    return "".join(char if char.isprintable() else " " for char in value)
+    """A provider's words as one line that any column and log can hold; a billing page's key in them is left out."""
+    line = "".join(char if char.isprintable() else " " for char in value)
+    return client.hidden(line.encode()).decode()
 
 
 def compact_json(document: Mapping[str, Any]) -> str:

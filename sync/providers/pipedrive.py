@@ -33,8 +33,9 @@ from sync.crmtypes import (
 )
 from sync.errors import AuthError, PermanentError, ProviderError, UnreadableAnswer
 from sync.providers import base, pipedrive_events, pipedrive_limits
-from sync.providers.base import JSON_TYPE, Exchanges, Headers, Provider, compact_json
+from sync.providers.base import JSON_TYPE, Exchanges, Headers, compact_json
 from sync.providers.pipedrive_auth import TokenCache, check_basic
+from sync.providers.pipedrive_pace import Paced
 from sync.wiretypes import Envelope, FrozenRequest, Response
 
 V2, V1 = "/api/v2", "/api/v1"
@@ -49,7 +50,7 @@ Read = TypeVar("Read")
 LABELS = ("label_ids", "label")  # the field whose options are the labels of a deal
 
 
-class Pipedrive(Provider):
+class Pipedrive(Paced):
     """The CRM. No write takes a key: look first."""
 
     name = "pipedrive"
@@ -218,6 +219,18 @@ class Pipedrive(Provider):
         listed = self._fits(members.mappings, document, "data")
         found = tuple(self._fits(records.deal_change, one) for one in listed)
         return found, _next(document)
+
+    def listed(
+        self, entity: str, *, is_archive: bool = False, cursor: str = "", exchanges: Exchanges | None = None
+    ) -> tuple[list[dict[str, Any]], str]:
+        """A page of "deal", "organization" or "person" records by id, as they came, and the cursor of the next."""
+        named = self.fields(entity, exchanges) if self._names(entity) else {}
+        codes = ",".join(one.code for one in named.values() if one)
+        query = {"sort_by": "id", "sort_direction": "asc", "limit": str(PAGE)}
+        query |= ({"custom_fields": codes} if codes else {}) | ({"cursor": cursor} if cursor else {})
+        place = f"{V2}/{entity}s{'/archived' if is_archive else ''}"
+        document = self._list(f"{place}?{urlencode(query, quote_via=quote)}", exchanges)
+        return self._fits(members.mappings, document, "data"), _next(document)
 
     # --- writes
 

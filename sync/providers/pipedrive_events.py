@@ -38,7 +38,7 @@ def envelope(document: Mapping[str, Any], raw: bytes, oddities: frozenset[str], 
         lane_key=_lane(document, meta) or digest.hex(),
         occurred_at=_happened_at(document, meta),
         api_version=version,
-        origin_key=_origin(meta, user_id),
+        origin_key=_origin(document, meta, user_id),
         park=base.parking(
             oddities,
             "" if known else "not an event of webhooks 2.0",
@@ -72,10 +72,18 @@ def _number(value: str) -> int | None:
     return int(value) if value else None
 
 
-def _origin(meta: Mapping[str, Any], user_id: str) -> str:
-    """Our own writes come back as changes by the API of our own user; others write by the API, too."""
+def _origin(document: Mapping[str, Any], meta: Mapping[str, Any], user_id: str) -> str:
+    """Our own writes come back as changes by the API of our own user; others write by the API, too.
+
+    No action of ours makes a record or moves a deal to another stage, so a program that does under our user's name is
+    somebody else and is listened to.
+    """
     ours = bool(user_id) and base.plain(meta.get("user_id"), "object") == user_id
-    return f"meshline-user-{user_id}" if ours and meta.get("change_source") == "api" else ""
+    previous = document.get("previous")
+    moved = isinstance(previous, dict) and "stage_id" in previous
+    if not ours or meta.get("change_source") != "api" or meta.get("action") == "create" or moved:
+        return ""
+    return f"meshline-user-{user_id}"
 
 
 def _said(meta: Mapping[str, Any]) -> str:

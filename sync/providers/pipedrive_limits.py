@@ -39,10 +39,10 @@ def is_blocked(response: Response) -> bool:
 def is_spent(response: Response) -> bool:
     """Whether the day's tokens are gone, rather than those of two seconds."""
     headers = response.headers
-    left = next((found for name in DAILY_LEFT if (found := _number(headers, name)) is not None), None)
+    left = next((found for name in DAILY_LEFT if (found := number(headers, name)) is not None), None)
     if response.status != 429 or left is None:
         return False
-    burst = _number(headers, "x-ratelimit-remaining")
+    burst = number(headers, "x-ratelimit-remaining")
     return left <= 0 or (left < DEAREST_CALL and burst is not None and burst > 0)
 
 
@@ -63,7 +63,7 @@ def pause(response: Response, now: datetime, zone: str) -> timedelta | None:
         return None
     if is_spent(response):
         return until_reset(now, zone)
-    reset = _number(response.headers, "x-ratelimit-reset")
+    reset = number(response.headers, "x-ratelimit-reset")
     return min(max(SHORTEST, timedelta(seconds=min(reset or 0, 3600))), LONGEST_BURST)
 
 
@@ -74,6 +74,7 @@ def until_reset(now: datetime, zone: str) -> timedelta:
     return midnight.astimezone(now.tzinfo) - now + AFTER_RESET
 
 
-def _number(headers: Mapping[str, str], name: str) -> int | None:
+def number(headers: Mapping[str, str], name: str) -> int | None:
+    """A header as a whole number; None where it is none."""
     text = headers.get(name, "").strip()
     return int(text) if text.isdecimal() and text.isascii() and len(text) < 12 else None

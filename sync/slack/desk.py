@@ -14,6 +14,7 @@ from gates.models import ReviewItem
 from gates.review import door
 from gates.stop import Refused
 from ledger import book
+from ledger.models import Action
 from sync.contracts.slack import Press, SlackClick, SlackSubmitted
 from sync.slack import message, notes, outbox, refs
 from sync.slack.models import SlackAccount, SlackMessage
@@ -41,7 +42,7 @@ def check(ref: Ref, verb: str, by: User) -> ReviewItem:
     door.permit(by, verb)
     door.refuse_settled(door.Case(item, item.action, by, verb))
     now = refs.of(item, ref.marker)
-    if (now.version, now.shown) != (ref.version, ref.shown) and verb != "claim":
+    if (now.version, now.shown) != (ref.version, ref.shown) and verb != "claim" and not _only_reread(item, ref, verb):
         raise Refused(409, "stale", "this was changed since the message was written; nothing was done, look again")
     if verb not in refs.offered(item):
         raise Refused(409, "on_the_page", ON_THE_PAGE if item.action else f"there is nothing to {verb} here")
@@ -52,6 +53,12 @@ def check(ref: Ref, verb: str, by: User) -> ReviewItem:
     return item
 
 
+def _only_reread(item: ReviewItem, ref: Ref, verb: str) -> bool:
+    """A button that has everything read again may be of a message from before the last reading."""
+    action: Action | None = item.action
+    return verb == "retry" and action is not None and review.unchanged(action, ref.version)
+
+
 def clicked(event_id: int, seen: SlackClick) -> str:
     """Handle every button of a click; returns the verdict."""
     return "; ".join(dict.fromkeys(_press(event_id, seen, press) for press in seen.presses))
@@ -59,7 +66,7 @@ def clicked(event_id: int, seen: SlackClick) -> str:
 
 def _press(event_id: int, seen: SlackClick, press: Press) -> str:
     verb = press.action_id.removeprefix(refs.PREFIX)
-    if press.action_id == refs.OPEN:
+    if press.action_id in refs.LINKS:
         return "ignored: a link was followed"
     ref = refs.read(press.value)
     if ref is None or verb not in refs.VERBS or press.action_id == verb:
@@ -117,7 +124,10 @@ def _reject(ref: Ref, by: User, reason: str) -> None:
 
 
 def _retry(ref: Ref, by: User, reason: str) -> None:
-    """A failed action is sent again; an event that only a person could read is judged again and its item closed."""
+    """A failed action is sent again, what waits for a correction is read again and judged anew.
+
+    An event that only a person could read is judged again, and its item closed.
+    """
     item = ReviewItem.objects.filter(pk=ref.item).first()
     if item is None or item.action_id is not None or item.event_id is None:
         review.retry(ref.item, by=by, reason=reason, version=ref.version)

@@ -1,4 +1,7 @@
-"""Linking people: which account here a Slack identity belongs to. Only an operator does this, never a click."""
+"""Linking people: which account here a Slack identity belongs to. Only an operator does this, never a click.
+
+Who may link can act as anybody: the permission is in no shipped group, superusers have it.
+"""
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -11,13 +14,16 @@ from sync.contracts.slack import SOURCE
 from sync.providers.slack import Slack, is_user_id
 from sync.slack.models import SlackAccount
 
+PERMISSION = "sync.change_slackaccount"
 
-def link(user: User, slack_user: str, *, actor: str) -> SlackAccount:
+
+def link(user: User, slack_user: str, *, actor: str = "", by: User | None = None) -> SlackAccount:
     """Link an account to a Slack identity of our workspace; the one it had before is given up.
 
-    Raises Refused: 422 for what is no id or no workspace, 409 where the identity is somebody else's.
+    `by` is the person who does it on a page; at the shell, where everything is allowed, `actor` says what did it.
+    Raises Refused: 403 permission, 422 for what is no id, 409 for no workspace or an identity that is somebody else's.
     """
-    team = _team()
+    actor, team = _who(by, user, "link", actor), _team()
     if not is_user_id(slack_user):
         raise Refused(422, "slack_user", "slack_user: a person's id in Slack, like U024BE7LH")
     if not user.is_active:
@@ -33,8 +39,9 @@ def link(user: User, slack_user: str, *, actor: str) -> SlackAccount:
     return made
 
 
-def unlink(user: User, *, actor: str) -> bool:
-    """Take an account's Slack identity away; says whether there was one."""
+def unlink(user: User, *, actor: str = "", by: User | None = None) -> bool:
+    """Take an account's Slack identity away; says whether there was one. Raises Refused 403."""
+    actor = _who(by, user, "unlink", actor)
     with transaction.atomic():
         gone, _ = SlackAccount.objects.filter(user=user).delete()
         if gone:
@@ -65,10 +72,21 @@ def _team() -> str:
     return team
 
 
-def _row(user: User, decision: str, actor: str, slack_user: str) -> None:
+def _who(by: User | None, user: User, decision: str, actor: str) -> str:
+    """The actor for the ledger. Raises Refused 403, with a row, where a person may not."""
+    if by is None:
+        return actor
+    if not (by.is_active and by.has_perm(PERMISSION)):
+        row = {"outcome": "refused", "error_code": "permission"}
+        _row(user, decision, f"user:{by.pk}", "", **row)
+        raise Refused(403, "permission", f"your account may not {decision} Slack accounts; it needs {PERMISSION}")
+    return f"user:{by.pk}"
+
+
+def _row(user: User, decision: str, actor: str, slack_user: str, **more: str) -> None:
     row = {
         "subject_kind": "account", "subject_id": str(user.pk), "decision": decision, "actor": actor,
         "prior_state": "active", "post_state": "active", "outcome": f"{decision}ed",
-        "inputs": {"slack_user": slack_user} if slack_user else {},
+        "inputs": {"slack_user": slack_user} if slack_user else {}, **more,
     }  # fmt: skip
     book.write_rows([row])

@@ -1,5 +1,6 @@
 """What a message about an item says: the case in few lines, who decided and when, and the buttons there may be."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
-from gates import runbooks
+from gates import review, runbooks
 from gates.models import ReviewItem, StopSwitch
 from ledger import cells, clock, money, words
 from ledger.models import Action, ContextRecord, Contract, Customer
@@ -15,7 +16,9 @@ from sync.slack import blocks, refs
 from sync.slack.blocks import Block
 from sync.slack.models import SlackMessage
 
-MOST_CHANGES = 5
+MOST_CHANGES, MOST_FAULTS = 8, 8
+COMPANY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 SHORT_HASH = 12
 ENDED = ("applied", "failed", "rejected", "superseded", "compensated", "observed")
 NO_FURTHER = ("retried",)  # a new outcome follows, under another item if it fails again
@@ -40,11 +43,11 @@ def render(item_id: int, marker: Any) -> Rendered:
     stopped = _stopped(action)
     title = _title(item)
     over = item.state == ReviewItem.State.RESOLVED
-    lines: list[Block] = [blocks.header(title), blocks.section(cells.plain(item.sentence, SENTENCE))]
+    lines: list[Block] = [blocks.header(title), blocks.section(_plain(item.sentence, SENTENCE))]
     if over:
         lines.append(blocks.section(_decided(item, action)))
     else:
-        lines += [blocks.fields(_facts(item)), *_snapshot(item)]
+        lines += [blocks.fields(_facts(item)), *_to_correct(item, action), *_snapshot(item)]
     lines += [*_changes(action), *([] if over else _trouble(item, action))]
     if stopped and not over:
         lines.append(blocks.section("The emergency stop is on for this: what is approved now waits until it is over."))
@@ -52,7 +55,7 @@ def render(item_id: int, marker: Any) -> Rendered:
         lines.append(blocks.buttons(f"review:{item.pk}", made))
     shown = f", preview {action.preview_hash[:SHORT_HASH]}" if action and action.preview_hash else ""
     lines.append(blocks.context(f"{item}{shown}"))
-    text = f"{item}: {_decided(item, action) if over else item.sentence}"
+    text = f"{item}: {_decided(item, action) if over else _plain(item.sentence, SENTENCE)}"
     version = f"{item.state_version}.{action.state_version if action else '-'}{'.s' if stopped else ''}"
     final = over and (action is None or action.state in ENDED)
     return Rendered({"text": blocks.escaped(text, blocks.FALLBACK), "blocks": lines}, version, final)
@@ -70,7 +73,9 @@ def _title(item: ReviewItem) -> str:
 
 def _facts(item: ReviewItem) -> list[tuple[str, str]]:
     """Amount, why, SLA badge and whose it is."""
-    pairs = [("Why a person", words.why_words(item.why) + (f": {item.reason}" if item.reason else ""))]
+    pairs = [
+        ("Why a person", words.why_words(item.why) + (f": {_plain(item.reason, SENTENCE)}" if item.reason else ""))
+    ]
     if item.amount_minor is not None:
         pairs.insert(0, ("Amount", money.display(item.amount_minor, item.currency)))
     owner = item.owner_group
@@ -78,6 +83,19 @@ def _facts(item: ReviewItem) -> list[tuple[str, str]]:
         claimed = item.state == ReviewItem.State.CLAIMED
         owner += f", {'claimed by' if claimed else 'for'} {item.owner.get_username()}"
     return [*pairs, ("SLA", _badge(item)), ("Owner", owner)]
+
+
+def _to_correct(item: ReviewItem, action: Action | None) -> list[Block]:
+    """What is wrong and where, one thing a line; and how it goes on once that is mended."""
+    if not review.reads_again(item, action):
+        return []
+    marked = review.marked(item)
+    faults = [one for one in item.reason.split("; ") if one]
+    lines = [f"Marked reviewed{marked} and read again. Still:" if marked else "To be corrected:"]
+    lines += [f"• {_plain(one, 200)}" for one in faults[:MOST_FAULTS]]
+    if len(faults) > MOST_FAULTS:
+        lines.append(f"and {len(faults) - MOST_FAULTS} more")
+    return [blocks.section("\n".join([*lines, f"Then press {refs.LABELS['retry']}: everything is read again."]))]
 
 
 def _badge(item: ReviewItem) -> str:
@@ -136,18 +154,23 @@ def _changes(action: Action | None) -> list[Block]:
         return []
     lines = [
         f"{cells.plain(one.get('system', ''), 40)} {cells.plain(one.get('field', ''), 60)}: "
-        f"{cells.plain(one.get('now', '-'), 100)} → {cells.plain(one.get('after', '-'), 100)}"
+        f"{_plain(one.get('now', '-'), 100)} → {_plain(one.get('after', '-'), 100)}"
         for one in rows[:MOST_CHANGES]
     ]
     left = len(rows) - len(lines)
     return [blocks.section("\n".join(["What it would change", *lines, *([f"and {left} more"] if left > 0 else [])]))]
 
 
+def _plain(value: Any, limit: int) -> str:
+    """A text as a channel may read it: nobody knows the rights of everybody in there, so addresses are masked."""
+    return ADDRESS.sub(lambda found: cells.masked(found.group()), cells.plain(value, limit))
+
+
 def _trouble(item: ReviewItem, action: Action | None) -> list[Block]:
     """What went wrong, and the page that says what to do about it."""
     lines = []
     if action is not None and action.state == "failed":
-        lines.append(f"It failed: {words.from_identifier(action.error_code)}. {cells.plain(action.last_error, 300)}")
+        lines.append(f"It failed: {words.from_identifier(action.error_code)}. {_plain(action.last_error, 300)}")
     book = runbooks.for_item(item)
     if book is not None:
         lines.append(f"Runbook: {book.title}")
@@ -160,6 +183,8 @@ def _decided(item: ReviewItem, action: Action | None) -> str:
     at: datetime | None = item.resolved_at
     when = f" at {cells.utc(at)}" if at else ""
     now = f" The action is {words.state_words(action.state)} now." if action is not None else ""
+    marked = "" if item.resolved_by or action is None else review.marked(item)
+    now += f" Marked reviewed{marked}." if marked else ""
     return f"{words.from_identifier(item.resolution or 'resolved')} by {who}{when}.{now}"
 
 
@@ -173,14 +198,24 @@ def _buttons(item: ReviewItem, marker: Any, *, over: bool) -> list[Block]:
     if base:
         url = base + reverse("admin:gates_reviewitem_change", args=[item.pk])
         made.append(blocks.button(refs.OPEN, "Open", url=url))
-    return made
+    deal = _deal(item)
+    return [*made, blocks.button(refs.OPEN_DEAL, "Open deal", url=deal)] if deal else made
+
+
+def _deal(item: ReviewItem) -> str:
+    """Where the deal is that has to be corrected; empty where there is none, or nobody said whose CRM it is."""
+    action: Action | None = item.action
+    company = str(settings.MESHLINE_PROVIDERS.get("pipedrive", {}).get("company") or "")
+    kind, _, rest = action.business_key.partition(":") if action else ("", "", "")
+    deal = rest.partition(":")[0]
+    return f"https://{company}.pipedrive.com/deal/{deal}" if kind == "deal" and COMPANY.fullmatch(company) else ""
 
 
 def form(item: ReviewItem, verb: str, metadata: str) -> dict[str, Any]:
     """The form that asks for the reason of a decision."""
     label = refs.LABELS[verb]
     action: Action | None = item.action
-    shown = f"{_title(item)}\n{cells.plain(item.sentence, SENTENCE)}"
+    shown = f"{_title(item)}\n{_plain(item.sentence, SENTENCE)}"
     return {
         "type": "modal", "callback_id": f"{refs.PREFIX}{verb}", "private_metadata": metadata,
         "title": blocks.plain(label, blocks.TITLE), "submit": blocks.plain(label, blocks.TITLE),

@@ -14,8 +14,11 @@ SALT = "meshline.slack"
 PREFIX = "meshline_"
 VERBS = ("claim", "approve", "reject", "retry")
 ASKING = ("approve", "reject", "retry")  # with a reason, in a form
+AGAIN = ("claim", "approve", "retry", "reject")
 LABELS = {"claim": "Claim", "approve": "Approve", "reject": "Reject", "retry": "Mark reviewed - retry"}
 OPEN = f"{PREFIX}open"
+OPEN_DEAL = f"{OPEN}_deal"
+LINKS = (OPEN, OPEN_DEAL)  # buttons that only follow an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +92,6 @@ def offered(item: ReviewItem) -> tuple[str, ...]:
         return ("claim", "retry") if item.event_id else ("claim",)
     if action.state in ("in_review", "failed") and review.needed(action) > 1:
         return ()
+    if review.reads_again(item, action):
+        return ("claim", "retry", "reject") if item.why in review.NOT_TO_APPROVE else AGAIN
     return {"in_review": ("claim", "approve", "reject"), "failed": ("claim", "retry")}.get(action.state, ("claim",))

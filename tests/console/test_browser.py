@@ -95,6 +95,7 @@ def addresses():
         "find": "/admin/find/?q=nothing",
         "routing": "/admin/routing/?test=1&kind=payment.refund",
         "rule": "/admin/routing/rules/add/",
+        "onboarding report": "/admin/onboarding/report/",
         "runbooks": "/admin/runbooks/",
         "runbook": "/admin/runbooks/unknown-outcome/?edit=1",
     }

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from ledger.models import Action, Customer, LedgerRow
 from ledger.readonly import ReadOnlyAdmin
+from sync.slack.models import SlackAccount, SlackMessage
 from tests import factories as f
 from tests.console import seed
 
@@ -26,6 +27,10 @@ RECORDS = {
     "sync_jobrun": f.JobRunFactory,
     "gates_automation": f.AutomationFactory,
     "gates_gateversion": f.GateVersionFactory,
+    "sync_reconcilerun": f.ReconcileRunFactory,
+    "sync_delta": f.DeltaFactory,
+    "sync_slackaccount": lambda: SlackAccount.objects.create(team="T0", slack_user="U0", user=f.UserFactory()),
+    "sync_slackmessage": lambda: SlackMessage.objects.create(item=f.ReviewItemFactory(), channel="C0"),
 }
 OURS = ("index", "stop", "find", "keys")
 INLINE = re.compile(
@@ -114,8 +119,15 @@ def test_people_and_groups_stay_usable(superuser):
 def test_navigation_is_ordered_by_work(resolver):
     nav = resolver.get(reverse("admin:index")).context["nav"]
 
-    assert [section for section, _ in nav] == ["Work", "Evidence", "Control", "Insight"]
-    assert [one.label for one in nav[0][1]] == ["Home", "Review queue", "Customers", "Contracts"]
+    assert [section for section, _ in nav] == ["Work", "Evidence", "Control", "Systems", "Insight"]
+    assert [one.label for one in nav[0][1]] == [
+        "Home",
+        "Review queue",
+        "Onboarding",
+        "Incidents",
+        "Customers",
+        "Contracts",
+    ]
 
 
 def test_unknown_records_look_like_any_other_missing_page(superuser):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
+from gates import review
 from gates.models import ReviewItem
 from ledger.models import Action, Contract, Customer, Event, ExternalId, LedgerRow
 from tests.flows.deals import DONE, agree, books, notes, sign, states
@@ -144,13 +145,26 @@ def test_what_is_wrong_with_a_deal_is_one_item(crm: World, given: Any, named: st
     assert books(crm, "customer") == []
 
 
-def test_terms_the_erp_does_not_have_are_named(crm: World) -> None:
-    sign(crm, fields={"Payment terms": "Net 60"})
-
+def test_terms_the_erp_does_not_have_are_named_in_the_item_and_once_on_the_deal(crm: World, biller: User) -> None:
+    made = sign(crm, fields={"Payment terms": "Net 60"})
     crm.settle()
 
-    assert ReviewItem.objects.get().reason == "payment terms is not among the term list of the ERP"
+    item = ReviewItem.objects.get()
+    assert item.reason == "payment terms is not among the term list of the ERP"
     assert books(crm, "customer") == []
+    (note,) = crm.sandbox.books("pipedrive")["objects"]["notes"].values()
+    assert "payment terms is not among the term list" in note["content"]
+    assert states() == {"customer.create": "in_review", "deal.annotate": "applied", "deal.note": "applied"}
+
+    review.retry(item.pk, by=biller, reason="look again", version=Action.objects.get(pk=item.action_id).state_version)
+    crm.settle()
+    assert (len(notes(crm)), Action.objects.filter(kind="deal.annotate").count()) == (1, 1)
+
+    crm.play("pipedrive", "edit_deal", deal=made["deal"], fields={"Payment terms": "Net 15"})
+    crm.settle()
+    review.retry(item.pk, by=biller, reason="corrected", version=Action.objects.get(pk=item.action_id).state_version)
+    crm.settle()
+    assert (states(), len(notes(crm)), len(books(crm, "customer"))) == (DONE, 2, 1)
 
 
 def test_removed_field_of_the_crm_is_named(crm: World) -> None:

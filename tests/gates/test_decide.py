@@ -51,7 +51,7 @@ def test_all_rules_run_and_all_answers_are_kept():
 
     assert [one.rule for one in decision.answers] == [
         "safety_window", "stale_context", "late_event", "erp_record_linked", "ticket_linked", "refund_fits",
-        "edited_by_person", "ready_for_billing", "customer_settled", "possible_duplicate", "gate",
+        "edited_by_person", "ready_for_billing", "customer_settled", "possible_duplicate", "quiet_hours", "gate",
     ]  # fmt: skip
     assert [one.rule for one in decision.failing] == [
         "safety_window", "stale_context", "late_event", "erp_record_linked", "gate",

@@ -99,5 +99,5 @@ def test_the_ledger_keeps_no_names():
         "now", "external_id", "tier", "contract_state", "contract_version", "plan", "erp_status", "subscription_status",
         "failed_at", "next_attempt_at", "open_disputes", "fraud_flag", "tenure_months", "erp_record_id", "ticket_id",
         "ticket_status", "late_event", "executing", "synced_at", "invoice", "payment", "amount_30d_minor", "edited",
-        "deal", "customer_state", "erp_customer_id",
+        "deal", "customer_state", "erp_customer_id", "mapping",
     }  # fmt: skip

@@ -14,14 +14,16 @@ import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import Group
 
-from gates.models import Automation
+from gates.models import Automation, ReviewItem
 from meshline import postgres, supervise
-from meshline.demo import fresh, house, people, summary
+from meshline.demo import deals, fresh, house, people, summary
 from sync.sandbox import keys
 from sync.sandbox.cast import LEAST, Fate
 from sync.sandbox.remote import Remote
 from sync.sandbox.story import Story
+from sync.slack.models import SlackAccount, SlackMessage
 from tests import database
+from tests.people.cast import item_in
 from tests.simulators import ROOT
 
 
@@ -89,12 +91,13 @@ def test_children_see_the_simulators_whatever_is_configured(monkeypatch):
         monkeypatch.setenv(name, "https://real.example.com")
     monkeypatch.setenv("DATABASE_URL", "postgres://real@db/real")
 
-    told = house.environment("http://127.0.0.1:8200", 5)
+    told = house.environment("http://127.0.0.1:8200", 5, "http://127.0.0.1:8077")
 
     assert "real" not in " ".join(told.values())
     addresses = [value for name, value in told.items() if name.endswith("_URL") and value]
     assert {urlsplit(one).hostname for one in addresses} == {"127.0.0.1"}
     assert {name for name in os.environ if name.startswith("MESHLINE_")} - set(told) <= set(house.KEPT)
+    assert (told["MESHLINE_PUBLIC_URL"], told["MESHLINE_MAIL_PORT"]) == ("http://127.0.0.1:8077", "8225")
     assert (told["DATABASE_URL"], told["MESHLINE_SAFETY_WINDOW_SECONDS"]) == ("", "15")
 
 
@@ -150,13 +153,13 @@ def test_database_that_somebody_uses_is_left_alone(spare):
 
 
 @pytest.mark.django_db
-def test_there_is_a_person_for_each_group_and_dunning_acts():
+def test_there_is_a_person_for_each_group_and_both_automations_act():
     people.arrive()
 
     assert {one.group for one in people.PEOPLE} == set(Group.objects.values_list("name", flat=True))
     signed_in = [authenticate(username=one.username, password=one.password) for one in people.PEOPLE]
     assert [user.groups.get().name for user in signed_in] == [one.group for one in people.PEOPLE]
-    assert Automation.objects.get(name="dunning").state == "full"
+    assert set(Automation.objects.filter(name__in=people.AUTOMATIONS).values_list("state", flat=True)) == {"full"}
 
 
 def test_the_story_can_be_told_and_the_same_seed_tells_it_again(sandbox):
@@ -175,14 +178,17 @@ def test_the_story_can_be_told_and_the_same_seed_tells_it_again(sandbox):
 class Books:
     """Simulators that answer what a test wants."""
 
-    def __init__(self, effects, sent=()):
-        self.found, self.sent = effects, list(sent)
+    def __init__(self, effects, sent=(), messages=()):
+        self.found, self.sent, self.messages = effects, list(sent), list(messages)
 
     def effects(self, provider):
         return self.found if provider == "zendesk" else {}
 
     def deliveries(self):
         return self.sent
+
+    def markers(self):
+        return self.messages
 
 
 @pytest.mark.django_db
@@ -203,6 +209,45 @@ def test_summary_names_what_does_not_agree(case, effects, status, problems):
 
     assert [one for one in found.problems if "are counted" not in one] == problems
     assert f"{int(bool(effects))} only there" in "\n".join(found.lines())
+
+
+@pytest.mark.django_db
+def test_summary_counts_deals_and_compares_messages_and_clicks():
+    steps = {
+        "1": ("applied", "applied"), "2": ("applied", "failed"), "3": ("rejected",), "4": ("in_review",),
+        "5": ("superseded", "applied"),
+    }  # fmt: skip
+    for deal, states in steps.items():
+        for kind, state in zip(("customer.create", "invoice.create"), states, strict=False):
+            key = f"deal:{deal}:{kind.partition('.')[0]}"
+            item_in(state, kind=kind, business_key=key)
+    posted = SlackMessage.objects.create(item=ReviewItem.objects.first(), channel="C0", state="posted")
+    click = {"provider": "slack", "event": "1.2:meshline_retry:3", "status": 200}
+
+    found = summary.gather(Books({}, [click], [str(posted.marker), "strange", "strange"]))
+
+    assert found.figures["signed deals"] == {"billed": 2, "refused": 1, "waiting": 2}
+    assert {one for one in found.problems if "lack" in one or "click" in one} == {
+        "in Slack, but not posted by us: strange", "2 messages in Slack of strange",
+        "1 clicks and forms were acknowledged, 0 are stored",
+    }  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_deal_that_was_corrected_is_retried_and_the_other_one_refused(sandbox, settings):
+    people.arrive()
+    remote = Remote(sandbox.url)
+    deals.join_workspace(remote)
+    for reason in (deals.COMPLETE, "billing owner is missing"):
+        item = item_in(kind=deals.KIND)
+        ReviewItem.objects.filter(pk=item.pk).update(why=deals.WHY, reason=reason)
+
+    assert dict(SlackAccount.objects.values_list("user__username", "slack_user"))["rita"] == "U0RITA"
+    assert "refuses 1 deal" in deals.refuse()
+    assert deals.refuse() == "Ben (Billing Resolver) refuses 0 deals without a billing owner"
+    assert list(ReviewItem.objects.order_by("id").values_list("state", "resolution")) == [
+        ("open", ""), ("resolved", "rejected")
+    ]  # fmt: skip
 
 
 def test_interrupt_leaves_no_process(tmp_path):

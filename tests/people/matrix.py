@@ -11,6 +11,9 @@ this order:
 
 from typing import NamedTuple
 
+from tests.people.matrix_api import API
+from tests.people.matrix_incidents import INCIDENTS
+
 WHO = (
     "Support", "Billing Resolver", "Support Manager", "Automation Engineer", "Revenue Ops Lead", "Product Ops",
     "Auditor", "nobody", "superuser", "inactive",
@@ -27,10 +30,14 @@ RECORDS = """
     ledger/event        y  y  y  y  y  y  y  -  y  -
     ledger/action       y  y  y  y  y  y  y  -  y  -
     ledger/ledgerrow    y  y  y  y  y  y  y  -  y  -
+    sync/slackaccount   y  y  y  y  y  y  y  -  y  -
+    sync/slackmessage   y  y  y  y  y  y  y  -  y  -
     sync/attempt        y  y  y  y  y  y  y  -  y  -
     sync/providerstate  y  y  y  y  y  y  y  -  y  -
     sync/refusal        -  y  y  y  y  -  y  -  y  -
     sync/jobrun         -  y  y  y  y  -  y  -  y  -
+    sync/delta          y  y  y  y  y  y  y  -  y  -
+    sync/reconcilerun   y  y  y  y  y  y  y  -  y  -
 """
 
 PAGES = """
@@ -87,8 +94,8 @@ PAGES = """
     POST admin/review/{two}/approve/                -  y  y  -  y  -  -  -  y  -
     POST admin/review/{in_review}/reject/           -  y  y  -  -  -  -  -  y  -
     POST admin/review/{failed}/reject/              -  y  y  -  -  -  -  -  y  -
-    POST admin/review/{failed}/retry/               -  y  y  y  -  -  -  -  y  -
-    POST admin/review/{unknown}/check/              -  y  y  y  -  -  -  -  y  -
+    POST admin/review/{failed}/retry/               -  y  y  y  y  -  -  -  y  -
+    POST admin/review/{unknown}/check/              -  y  y  y  y  -  -  -  y  -
     POST admin/review/{in_review}/edit/             -  y  y  -  -  -  -  -  y  -
     POST admin/review/{applied}/rollback/           -  y  y  -  -  -  -  -  y  -
     POST admin/review/{approved}/undo/              -  y  y  -  y  -  -  -  y  -
@@ -98,8 +105,18 @@ PAGES = """
     POST admin/contracts/{contract}/ask/            y  y  y  -  -  -  -  -  y  -
     GET  admin/customers/{customer}/refresh/        y  y  y  y  y  y  y  -  y  -
     POST admin/customers/{customer}/refresh/        y  y  y  y  y  y  -  -  y  -
+    GET  admin/customers/{customer}/identity/       y  y  y  y  y  y  y  -  y  -
+    POST admin/customers/{customer}/identity/       -  y  y  -  y  -  -  -  y  -
+    GET  admin/reconcile/customers/run/             y  y  y  y  y  y  y  -  y  -
+    POST admin/reconcile/customers/run/             -  -  y  y  y  -  -  -  y  -
+    GET  admin/reconcile/deltas/{sync/delta}/accept/       y  y  y  y  y  y  y  -  y  -
+    POST admin/reconcile/deltas/{sync/delta}/acknowledge/  -  y  y  y  y  -  -  -  y  -
+    POST admin/reconcile/deltas/{sync/delta}/assign/       -  y  y  y  y  -  -  -  y  -
+    POST admin/reconcile/deltas/{sync/delta}/resolve/      -  y  y  y  y  -  -  -  y  -
+    POST admin/reconcile/deltas/{sync/delta}/open_item/    -  y  y  y  y  -  -  -  y  -
+    POST admin/reconcile/deltas/{sync/delta}/accept/       -  -  y  -  y  -  -  -  y  -
     GET  admin/events/{event}/replay/               y  y  y  y  y  y  y  -  y  -
-    POST admin/events/{event}/replay/               -  y  y  y  -  -  -  -  y  -
+    POST admin/events/{event}/replay/               -  y  y  y  y  -  -  -  y  -
     GET  admin/events/{event}/bodies/{body}/        -  y  y  y  y  -  y  -  y  -
 
     # --- runbooks, routing
@@ -121,6 +138,83 @@ PAGES = """
     POST admin/routing/rules/{rule}/down/           -  -  y  -  -  -  -  -  y  -
     POST admin/routing/rules/{rule}/end/            -  -  y  -  -  -  -  -  y  -
     POST admin/routing/absences/{absence}/end/      -  -  y  -  -  -  -  -  y  -
+
+    # --- onboarding
+    GET  admin/onboarding/                          y  y  y  y  y  y  y  -  y  -
+    GET  admin/onboarding/{checklist}/              y  y  y  y  y  y  y  -  y  -
+    POST admin/onboarding/{checklist}/welcome_call/tick/      -  y  y  -  y  -  -  -  y  -
+    POST admin/onboarding/{checklist}/welcome_call/skip/      -  y  y  -  y  -  -  -  y  -
+    POST admin/onboarding/{checklist}/welcome_call/nudge/     -  y  y  -  y  -  -  -  y  -
+    POST admin/onboarding/{checklist}/welcome_call/escalate/  -  y  y  -  y  -  -  -  y  -
+    POST admin/onboarding/{checklist}/welcome_call/reassign/  -  y  y  -  y  -  -  -  y  -
+    POST admin/onboarding/{checklist}/welcome_call/redate/    -  y  y  -  y  -  -  -  y  -
+    POST admin/onboarding/{checklist}/end/          -  y  y  -  y  -  -  -  y  -
+    GET  admin/onboarding/{checklist}/mail/         y  y  y  y  y  y  y  -  y  -
+    POST admin/onboarding/{checklist}/mail/         y  y  y  -  -  -  -  -  y  -
+    GET  admin/onboarding/template/                 y  y  y  y  y  y  y  -  y  -
+    POST admin/onboarding/template/                 -  -  y  -  -  y  -  -  y  -
+
+    # --- customers to billing
+    GET  admin/customers/{customer}/sync/           y  y  y  y  y  y  y  -  y  -
+    POST admin/customers/{customer}/sync/           -  y  y  y  y  -  -  -  y  -
+    GET  admin/sync/                                y  y  y  y  y  y  y  -  y  -
+    GET  admin/sync/start/                          y  y  y  y  y  y  y  -  y  -
+    POST admin/sync/start/                          -  y  y  y  y  -  -  -  y  -
+    GET  admin/sync/runs/{sync_run}/                y  y  y  y  y  y  y  -  y  -
+    GET  admin/sync/runs/{sync_run}/pause/          y  y  y  y  y  y  y  -  y  -
+    POST admin/sync/runs/{sync_run}/pause/          -  y  y  y  y  -  -  -  y  -
+    POST admin/sync/runs/{sync_run}/resume/         -  y  y  y  y  -  -  -  y  -
+    POST admin/sync/runs/{sync_run}/cancel/         -  y  y  y  y  -  -  -  y  -
+    GET  admin/sync/runs/{sync_run}/rows/1/choose/  y  y  y  y  y  y  y  -  y  -
+    POST admin/sync/runs/{sync_run}/rows/1/choose/  -  y  y  y  y  -  -  -  y  -
+    GET  admin/sync/errors/                         y  y  y  y  y  y  y  -  y  -
+    GET  admin/sync/errors/csv/                     y  y  y  y  y  y  y  -  y  -
+    GET  admin/sync/errors/retry/                   y  y  y  y  y  y  y  -  y  -
+    POST admin/sync/errors/retry/                   -  y  y  y  y  -  -  -  y  -
+    GET  admin/sync/errors/{sync_error}/            y  y  y  y  y  y  y  -  y  -
+    GET  admin/sync/errors/{sync_error}/retry/      y  y  y  y  y  y  y  -  y  -
+    POST admin/sync/errors/{sync_error}/assign/     -  y  y  y  y  -  -  -  y  -
+    POST admin/sync/errors/{sync_error}/retry/      -  y  y  y  y  -  -  -  y  -
+    POST admin/sync/errors/{sync_error}/ignore/     -  y  y  y  y  -  -  -  y  -
+    POST admin/sync/errors/{sync_error}/resolve/    -  y  y  y  y  -  -  -  y  -
+    GET  admin/sync/profiles/new/                   -  -  -  y  y  -  -  -  y  -
+    POST admin/sync/profiles/new/                   -  -  -  y  y  -  -  -  y  -
+    GET  admin/sync/profiles/all-customers/         y  y  y  y  y  y  y  -  y  -
+    GET  admin/sync/profiles/all-customers/save/    y  y  y  y  y  y  y  -  y  -
+    POST admin/sync/profiles/all-customers/save/    -  -  -  y  y  -  -  -  y  -
+
+    # --- portal links, files of links
+    GET  admin/portal/                              y  y  y  y  y  y  y  -  y  -
+    GET  admin/portal/all/check/                    y  y  y  y  y  y  y  -  y  -
+    POST admin/portal/all/check/                    -  y  y  -  y  -  -  -  y  -
+    POST admin/portal/all/backfill/                 -  y  y  -  y  -  -  -  y  -
+    GET  admin/portal/customers/{customer}/make/    y  y  y  y  y  y  y  -  y  -
+    POST admin/portal/customers/{customer}/make/    -  y  y  -  y  -  -  -  y  -
+    GET  admin/portal/{portal_link}/renew/          y  y  y  y  y  y  y  -  y  -
+    POST admin/portal/{portal_link}/renew/          -  y  y  -  y  -  -  -  y  -
+    POST admin/portal/{portal_link}/revoke/         -  y  y  -  y  -  -  -  y  -
+    GET  admin/imports/                             -  -  y  y  y  -  y  -  y  -
+    POST admin/imports/                             -  -  -  y  y  -  -  -  y  -
+    GET  admin/imports/{import}/                    -  -  y  y  y  -  y  -  y  -
+    GET  admin/imports/{import}/report/             -  -  y  y  y  -  y  -  y  -
+    POST admin/imports/{import}/confirm/            -  -  -  y  y  -  -  -  y  -
+    POST admin/imports/{import}/discard/            -  -  -  y  y  -  -  -  y  -
+    GET  portal/nobody-has-this/                    -  -  -  -  -  -  -  -  -  -
+    GET  portal/nobody-has-this                     -  -  -  -  -  -  -  -  -  -
+
+    # --- connections, the field mapping
+    GET  admin/connections/                         y  y  y  y  y  y  y  -  y  -
+    GET  admin/connections/stripe/check/            y  y  y  y  y  y  y  -  y  -
+    POST admin/connections/stripe/check/            -  -  y  y  y  y  -  -  y  -
+    POST admin/connections/stripe/test/             -  -  y  y  y  y  -  -  y  -
+    GET  admin/mapping/                             y  y  y  y  y  y  y  -  y  -
+    GET  admin/mapping/{mapping}/                   y  y  y  y  y  y  y  -  y  -
+    GET  admin/mapping/{mapping}/rows/1/            -  -  -  y  -  -  -  -  y  -
+    POST admin/mapping/{mapping}/rows/1/            -  -  -  y  -  -  -  -  y  -
+    POST admin/mapping/{mapping}/test/              y  y  y  y  y  y  y  -  y  -
+    POST admin/mapping/{live_mapping}/begin/        -  -  -  y  -  -  -  -  y  -
+    POST admin/mapping/{mapping}/withdraw/          -  -  -  y  -  -  -  -  y  -
+    POST admin/mapping/{mapping}/activate/          -  -  y  -  y  -  -  -  y  -
 
     # --- gates: one person writes and submits, another one puts in force
     GET  admin/gates/new/                           -  -  -  y  -  -  -  -  y  -
@@ -145,7 +239,14 @@ PAGES = """
     POST admin/stop/confirm/                        -  -  y  -  y  -  -  -  y  -
     POST admin/stop/continue/                       -  -  y  -  y  -  -  -  y  -
 
+    GET  admin/slack/link/                          -  -  -  -  -  -  -  -  y  -
+    POST admin/slack/link/                          -  -  -  -  -  -  -  -  y  -
+    GET  admin/slack/accounts/{sync/slackaccount}/unlink/   y  y  y  y  y  y  y  -  y  -
+    POST admin/slack/accounts/{sync/slackaccount}/unlink/   -  -  -  -  -  -  -  -  y  -
+
     # --- evidence
+    GET  admin/onboarding/report/                   y  y  y  y  y  y  y  -  y  -
+    GET  metrics                                    y  y  y  y  y  y  y  -  y  -
     GET  admin/workers/                             -  y  y  y  y  -  y  -  y  -
     GET  admin/ledger/chain/{thread}/               y  y  y  y  y  y  y  -  y  -
     GET  admin/ledger/extract/                      y  y  y  y  y  y  y  -  y  -
@@ -188,53 +289,6 @@ PAGES = """
     POST webhooks/stripe                            -  -  -  -  -  -  -  -  -  -
 """
 
-API = """
-                                                    Su Re Ma En Le Pr Au no su in
-    GET  api/schema/                                y  y  y  y  y  y  y  y  y  -
-    GET  api/docs/                                  y  y  y  y  y  y  y  y  y  -
-    GET  api/nothing/                               -  -  -  -  -  -  -  -  -  -
-    GET  api/v1/customers/                          y  y  y  y  y  y  y  -  y  -
-    GET  api/v1/customers/{external_id}/context/    y  y  y  y  y  y  y  -  y  -
-    GET  api/v1/customers/{external_id}/timeline/   y  y  y  y  y  y  y  -  y  -
-    POST api/v1/customers/{external_id}/refresh/    y  y  y  y  y  y  -  -  y  -
-    GET  api/v1/events/                             y  y  y  y  y  y  y  -  y  -
-    GET  api/v1/events/{event}/                     y  y  y  y  y  y  y  -  y  -
-    POST api/v1/events/{event}/replay/              -  y  y  y  -  -  -  -  y  -
-    GET  api/v1/actions/                            y  y  y  y  y  y  y  -  y  -
-    POST api/v1/actions/                            y  y  y  -  -  -  -  -  y  -
-    POST api/v1/actions/preview/                    y  y  y  -  -  -  -  -  y  -
-    GET  api/v1/actions/{action}/                   y  y  y  y  y  y  y  -  y  -
-    POST api/v1/actions/{action}/rollback/          -  y  y  -  -  -  -  -  y  -
-    POST api/v1/actions/{in_review.action}/approve/ -  y  y  -  y  -  -  -  y  -
-    POST api/v1/actions/{in_review.action}/reject/  -  y  y  -  -  -  -  -  y  -
-    POST api/v1/actions/{failed.action}/retry/      -  y  y  y  -  -  -  -  y  -
-    POST api/v1/actions/{unknown.action}/check/     -  y  y  y  -  -  -  -  y  -
-    POST api/v1/actions/{in_review.action}/edit/    -  y  y  -  -  -  -  -  y  -
-    POST api/v1/actions/{approved.action}/undo/     -  y  y  -  y  -  -  -  y  -
-    GET  api/v1/review-items/                       y  y  y  y  y  y  y  -  y  -
-    POST api/v1/review-items/next/                  y  y  y  y  y  y  -  -  y  -
-    GET  api/v1/review-items/{in_review}/           y  y  y  y  y  y  y  -  y  -
-    POST api/v1/review-items/{in_review}/claim/     y  y  y  y  y  y  -  -  y  -
-    POST api/v1/review-items/{in_review}/release/   y  y  y  y  y  y  -  -  y  -
-    POST api/v1/review-items/{in_review}/comment/   y  y  y  y  y  y  -  -  y  -
-    POST api/v1/review-items/{in_review}/snooze/    y  y  y  y  y  y  -  -  y  -
-    POST api/v1/review-items/{snoozed}/wake/        y  y  y  y  y  y  -  -  y  -
-    POST api/v1/review-items/{in_review}/escalate/  y  y  y  y  y  y  -  -  y  -
-    POST api/v1/review-items/{in_review}/assign/    -  -  y  -  -  -  -  -  y  -
-    POST api/v1/review-items/{in_review}/approve/   -  y  y  -  y  -  -  -  y  -
-    POST api/v1/review-items/{two}/approve/         -  y  y  -  y  -  -  -  y  -
-    POST api/v1/review-items/{in_review}/reject/    -  y  y  -  -  -  -  -  y  -
-    POST api/v1/review-items/{failed}/retry/        -  y  y  y  -  -  -  -  y  -
-    POST api/v1/review-items/{unknown}/check/       -  y  y  y  -  -  -  -  y  -
-    POST api/v1/review-items/{in_review}/edit/      -  y  y  -  -  -  -  -  y  -
-    POST api/v1/review-items/{approved}/undo/       -  y  y  -  y  -  -  -  y  -
-    GET  api/v1/ledger/                             y  y  y  y  y  y  y  -  y  -
-    GET  api/v1/stop/                               y  y  y  y  y  y  y  -  y  -
-    POST api/v1/stop/                               y  y  y  y  y  y  y  -  y  -
-    POST api/v1/stop/resume/                        -  -  y  -  y  -  -  -  y  -
-    GET  api/v1/gates/                              y  y  y  y  y  y  y  -  y  -
-    GET  api/v1/runbooks/                           y  y  y  y  y  y  y  -  y  -
-"""
 NOBODY = "-" * len(WHO)
 SIGNED_IN = "yyyyyyyyy-"
 
@@ -252,7 +306,7 @@ class Line(NamedTuple):
 
 def lines():
     """Every operation of the table."""
-    return [*records(), *read(PAGES), *read(API)]
+    return [*records(), *read(PAGES), *read(INCIDENTS), *read(API)]
 
 
 def read(table):

@@ -10,12 +10,17 @@ from django.db import connection
 from django.test import Client
 
 from gates import presets, review, runbooks
+from gates.incidents import desk, rounds, scope
 from gates.models import Absence, ReviewItem, Runbook, SavedView
 from ledger import clock
 from ledger.models import Action, Contract
+from sync.models import LinkImport, MappingVersion, SyncError, SyncOutcome, SyncProfileVersion, SyncRun
+from sync.portal import links as portal_links
+from sync.slack.models import SlackAccount, SlackMessage
 from tests import factories as f
 from tests.people import matrix
 from tests.people.cast import answers, given, person
+from tests.people.onboardings import begun
 
 APPS = ("ledger", "gates", "sync", "auth", "django_q")
 # Written by looking or by being refused: sessions, a token's calls, who has a page open, deliveries nobody signed.
@@ -46,10 +51,29 @@ class World:
         self.row = f.LedgerRowFactory(correlation_id=self.event.correlation_id)
         self.view = SavedView.objects.create(name="mine", owner=self.asker, query="")
         self.draft = f.GateVersionFactory(name="drafted", state="draft", written_by=self.asker)
+        self.live_mapping = MappingVersion.objects.get(state="active")
+        self.mapping = MappingVersion.objects.create(
+            number=self.live_mapping.number + 1, fields=self.live_mapping.fields, author=self.asker, reason="drafted"
+        )
         self.absence = Absence.objects.create(
             user=self.asker, starts_at=clock.now(), ends_at=clock.now() + timedelta(days=1)
         )
+        f.ExternalIdFactory(customer=self.contract.customer)
+        self.portal_link = portal_links.ensure(self.contract.customer_id, actor="system:test", reason="test").link
+        self.sync_run = SyncRun.objects.create(version=SyncProfileVersion.objects.get(), mode="mass")
+        SyncOutcome.objects.create(
+            run=self.sync_run, internal_id=1, customer=self.contract.customer, outcome="review", code="several_matches"
+        )
+        self.sync_error = SyncError.objects.create(
+            trace_key="customer_sync:x:customer:1", step="lookup", error_class="value", code="bad_email",
+            sentence="x", run=self.sync_run, internal_id=1,
+        )  # fmt: skip
+        self.link_import = LinkImport.objects.create(
+            file_sha="x", asked_by="system:test", expires_at=clock.now() + timedelta(days=1)
+        )
         self.colleague = person("Support")
+        self.checklist = begun()
+        self.incident = troubled()
         self.users = {who: account(who) for who in matrix.WHO}
         self.before = {}
         self.records = {
@@ -59,6 +83,9 @@ class World:
             "ledger/action": self.items["in_review"].action, "ledger/ledgerrow": self.row,
             "sync/attempt": f.AttemptFactory(), "sync/providerstate": f.ProviderStateFactory(),
             "sync/refusal": f.RefusalFactory(), "sync/jobrun": f.JobRunFactory(),
+            "sync/delta": f.DeltaFactory(), "sync/reconcilerun": f.ReconcileRunFactory(),
+            "sync/slackaccount": SlackAccount.objects.create(team="T0TEAM", slack_user="U0ASKER", user=self.asker),
+            "sync/slackmessage": SlackMessage.objects.create(item=self.items["failed"], channel="C0BILLING"),
         }  # fmt: skip
 
     def item(self, state, verdict="review", **more):
@@ -88,13 +115,17 @@ class World:
                 "action": self.items["applied"].action_id, "contract": self.contract.pk,
                 "customer": self.contract.customer_id, "external_id": self.contract.customer.external_id,
                 "event": self.event.pk, "body": self.body.pk, "view": self.view.pk, "absence": self.absence.pk,
+                "mapping": self.mapping.number, "live_mapping": self.live_mapping.number,
                 "gate": self.draft.pk, "live_gate": self.records["gates/gateversion"].pk,
                 "user": self.asker.pk,
                 "group": Group.objects.order_by("pk").values_list("pk", flat=True).first(),
                 "runbook": lambda: Runbook.objects.order_by("pk").first().slug,
                 "runbook_id": lambda: runbooks.for_item(self.items["failed"]).pk,
                 "rule": lambda: apps.get_model("gates.OwnershipRule").objects.order_by("position").first().pk,
-                "thread": self.event.correlation_id,
+                "thread": self.event.correlation_id, "checklist": self.checklist.pk, "portal_link": self.portal_link.pk,
+                "incident": self.incident.pk,
+                "sync_run": self.sync_run.pk, "sync_error": self.sync_error.pk,
+                "import": self.link_import.pk,
             }[name]  # fmt: skip
             found = found() if callable(found) else found
         if known:
@@ -155,6 +186,10 @@ class World:
 
     def program(self, line):
         """What a program sends: exactly what the verb takes."""
+        if "/reconcile/" in line.address:
+            return differing(line)
+        if "/sync/errors/" in line.address:
+            return erring(line)
         version, preview = self.seen(line)
         until = (clock.now() + timedelta(hours=1)).isoformat()
         why = {"reason": "because"}
@@ -164,15 +199,40 @@ class World:
             "approve": {**seen, "preview_hash": preview}, "reject": seen, "retry": seen, "rollback": seen,
             "edit": {**seen, "params": {"invoice": "in_1"}}, "check": {"state_version": version}, "replay": why,
             "comment": {"text": "Looked at it."}, "snooze": {**why, "until": until, "why": "time"}, "escalate": why,
-            "assign": {**why, "to": None, "group": "Support"}, "stop": why, "resume": {**why, "step": "ask"},
-            "preview": ask, "actions": {**ask, **why},
+            "assign": {**why, "to": None, "group": "Support"}, "confirm": why, "stop": why,
+            "resume": {**why, "step": "ask"},
+            "tick": {"state_version": 0}, "preview": ask, "actions": {**ask, **why},
         }.get(line.address.strip("/").rpartition("/")[2], {})  # fmt: skip
+
+
+def differing(line):
+    """What a program sends about a difference, or to begin a run."""
+    verb, seen = line.address.strip("/").rpartition("/")[2], {"state_version": 1}
+    why = {**seen, "reason": "because"}
+    bodies = {"assign": {**why, "to": None, "group": "Support"}, "accept": why, "resolve": why}
+    return {"check": "customers"} if verb == "runs" else bodies.get(verb, seen)
+
+
+def erring(line):
+    """What a program sends about an error of the customer sync."""
+    verb, seen = line.address.strip("/").rpartition("/")[2], {"state_version": 0}
+    return {"ignore": {**seen, "reason": "because"}, "resolve": {**seen, "reason": "because"}}.get(verb, seen)
 
 
 def account(who):
     """The account of a column of the table."""
     group = who if who in presets.GROUPS else "Support Manager" if who == "inactive" else None
     return person(group, is_superuser=who == "superuser")
+
+
+def troubled():
+    """An incident with a planned update."""
+    f.CustomerFactory(owner="nobody", email="ap@acme.example")
+    by = person("Product Ops")
+    one = desk.declare("Exports are late", "minor", scope.parse(["owner is nobody"]), by=by)
+    say = {"template": "incident-update", "channel": "ticket", "text": "We are on it."}
+    rounds.begin(one.pk, by=by, version=one.state_version, **say)
+    return one
 
 
 def linked(number):

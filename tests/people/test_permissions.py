@@ -26,9 +26,11 @@ MAY = {
     "Billing Resolver": WORK | DECIDE | {"propose"},
     "Support Manager": WORK | DECIDE | {"propose", "assign", "bulk", "resume"},
     "Automation Engineer": WORK | {"retry", "check", "replay"},
-    "Revenue Ops Lead": WORK | {"approve", "undo", "resume", "step"},
+    "Revenue Ops Lead": WORK | {"approve", "undo", "retry", "check", "replay", "resume", "step"},
     "Product Ops": WORK,
     "Auditor": {"stop"},
+    "Onboarding Squad": WORK | {"propose"},
+    "CSM": WORK | {"propose"},
 }
 CELLS = [(group, verb, verb in may) for group, may in MAY.items() for verb in VERBS]
 

@@ -89,18 +89,18 @@ def test_spoilt_answers(client):
     path = {"method": "POST", "path": "/v1/customers"}
 
     client.faults("stripe", {**path, "kind": "missing_id"})
-    assert "id" not in client.stripe("POST", "/v1/customers", data={"email": "a"}).json()
+    assert "id" not in client.stripe("POST", "/v1/customers", data={"email": "a@b.example"}).json()
     client.faults("stripe", {**path, "kind": "cut_json"})
     with pytest.raises(ValueError, match=r"Unterminated|Expecting|delimiter"):
-        client.stripe("POST", "/v1/customers", data={"email": "a"}).json()
+        client.stripe("POST", "/v1/customers", data={"email": "a@b.example"}).json()
     client.faults("stripe", {**path, "kind": "cut_json", "mode": "break"})
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
-        client.stripe("POST", "/v1/customers", data={"email": "a"})
+        client.stripe("POST", "/v1/customers", data={"email": "a@b.example"})
     client.faults("stripe", {**path, "kind": "schema_drift", "rename": {"email": "mail"}})
-    assert client.stripe("POST", "/v1/customers", data={"email": "a"}).json()["mail"] == "a"
+    assert client.stripe("POST", "/v1/customers", data={"email": "a@b.example"}).json()["mail"] == "a@b.example"
     client.faults("stripe", {**path, "kind": "drop_before"})
     with pytest.raises(requests.ConnectionError):
-        client.stripe("POST", "/v1/customers", data={"email": "a"})
+        client.stripe("POST", "/v1/customers", data={"email": "a@b.example"})
 
     assert len(client.writes("stripe")) == 4
 

@@ -7,8 +7,11 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from ledger import clock
 from ledger.models import Event
 from sync import catch_up, providers, receive
+from sync.connections import state
+from sync.connections.models import ConnectionCheck
 from sync.contracts.pipedrive import type_of
 from sync.errors import PermanentError
 from sync.models import Attempt, PollMark
@@ -16,6 +19,12 @@ from sync.providers import pipedrive
 from sync.sandbox.pipedrive import hooks
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def says_ill():
+    """Whether the connection card of the CRM says that its webhook is."""
+    (card,) = [one for one in state.cards() if one.known.provider == "pipedrive"]
+    return any("never came as a delivery" in one for one in card.problems)
 
 
 class Company:
@@ -33,12 +42,12 @@ class Company:
     def later(self, seconds):
         self.sandbox.post("/_clock", {"advance_s": seconds})
 
-    def tell(self, deal_id, event_id="w-1", **meta):
+    def tell(self, deal_id, event_id="w-1", changed="stage_id", **meta):
         """Deliver the webhook of a deal's latest change."""
         record = self.sandbox.books("pipedrive")["objects"]["deals"][deal_id]
         at = datetime.fromisoformat(record["update_time"]).timestamp()
         said = hooks.meta_of(event_id, "change", int(deal_id), at, 12415231) | {"entity": "deal"} | meta
-        raw = json.dumps({"meta": said, "data": record, "previous": {"stage_id": 1}}).encode()
+        raw = json.dumps({"meta": said, "data": record, "previous": {changed: 1}}).encode()
         pair = hooks.basic(self.sandbox_secret())
         now = datetime.now(UTC)
         assert receive.take("pipedrive", {"authorization": (pair,)}, raw=raw, now=now, address="").status == 200
@@ -116,9 +125,28 @@ def test_a_later_change_is_found_although_an_earlier_one_was_told(company):
 
 def test_behind_our_own_echo_somebody_elses_change_may_hide(company):
     (deal,) = company.deals()
-    company.tell(deal, change_source="api", user_id="12094821")
+    company.tell(deal, changed="title", change_source="api", user_id="12094821")
 
     assert missing() == [deal]
+
+
+def test_the_webhook_is_ill_where_no_delivery_at_all_told_of_a_change_for_minutes(company, monkeypatch):
+    lost, echoed, told = company.deals(3)
+    company.tell(echoed, "w-1", changed="title", change_source="api", user_id="12094821")
+    company.tell(told, "w-2")
+
+    young = catch_up.plan("pipedrive")
+    soon = clock.now() + timedelta(minutes=3)
+    monkeypatch.setattr(clock, "now", lambda: soon)
+    old = catch_up.plan("pipedrive")
+
+    assert ({one.id for one in young.missing}, young.unheard) == ({lost, echoed}, 0)
+    assert ({one.id for one in old.missing}, old.unheard) == ({lost, echoed}, 1)
+    assert ConnectionCheck.objects.get(provider="pipedrive").polled["missing"] == 1
+    assert says_ill()
+    catch_up.store(old)
+    assert catch_up.plan("pipedrive").unheard == 0
+    assert not says_ill()
 
 
 def test_the_mark_follows_polls_not_webhooks(company):
@@ -205,7 +233,10 @@ def test_the_command_plans_first(company):
 
     assert "no event tells of 2" in plan
     assert "add --yes" in plan
-    assert (counted["deals"], counted["whole"], "stored" in counted, before) == (deals, True, False, 0)
+    assert "0 of them came by no delivery at all" in plan
+    assert (counted["deals"], counted["unheard"], counted["whole"], "stored" in counted, before) == (
+        deals, 0, True, False, 0,
+    )  # fmt: skip
     assert done.endswith("2 stored\n")
     assert again.endswith("0 stored\n")
     assert Event.objects.count() == 2

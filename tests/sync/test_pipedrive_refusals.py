@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sync.errors import AuthError, PermanentError, TransientError, UnconfirmedError
-from sync.providers import pipedrive_limits
+from sync.providers import pipedrive_limits, pipedrive_pace
 from sync.sandbox import keys
 from sync.wiretypes import Response
 from tests.sync.crm import crm, exchanged, oauth
@@ -42,7 +43,26 @@ def test_a_real_budget_runs_out_and_comes_back(crm):
     assert crm.adapter.notes(deal) == ()
 
 
-def test_a_burst_is_over_in_seconds_and_who_goes_on_is_locked_out(crm):
+def test_who_nears_the_limit_rests_before_it_is_refused(crm, monkeypatch):
+    monkeypatch.setattr(pipedrive_pace, "LONGEST", 0.3)
+    deal = crm.deal()
+    crm.read(deal)
+    crm.play("set_options", burst=20, block_after=3)
+    calls = 0
+    while not crm.adapter._rests_until:
+        crm.read(deal)
+        calls += 1
+
+    began = time.monotonic()
+    crm.read(deal)
+
+    assert calls < 20
+    assert time.monotonic() - began >= 0.25
+    assert "status:429" not in crm.sandbox.books("pipedrive")["requests"]
+
+
+def test_a_burst_is_over_in_seconds_and_who_goes_on_is_locked_out(crm, monkeypatch):
+    monkeypatch.setattr(pipedrive_pace, "LONGEST", 0.0)
     deal = crm.deal()
     crm.play("set_options", burst=3, block_after=3)
     kinds = []

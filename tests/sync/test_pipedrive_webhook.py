@@ -47,9 +47,11 @@ def take(raw, *headers):
     return receive.take("pipedrive", sent, raw=raw, now=NOW, address="192.0.2.7")
 
 
-def usual(name="change.deal", *, data=(), **meta):
+def usual(name="change.deal", *, data=(), previous=None, **meta):
     document = payload("pipedrive", name)
     document["meta"] |= meta
+    if previous:
+        document["previous"] = previous
     if data:
         document["data"] |= data
     return json.dumps(document).encode()
@@ -185,13 +187,18 @@ def test_without_an_id_what_it_says_is_its_name():
     [
         ({"change_source": "api", "user_id": "12094821"}, True),
         ({"change_source": "api", "user_id": 12094821}, True),
+        ({"change_source": "api", "user_id": 12094821, "action": "create"}, False),
         ({"change_source": "app", "user_id": "12094821"}, False),
         ({"change_source": "api", "user_id": "12415231"}, False),
         ({"change_source": "api", "user_id": None}, False),
     ],
 )
 def test_our_own_writes(meta, is_ours):
-    assert bool(envelope(usual(**meta)).origin_key) == is_ours
+    assert bool(envelope(usual(previous={"label_ids": []}, **meta)).origin_key) == is_ours
+
+
+def test_a_program_under_our_name_that_moves_a_deal_is_not_us():
+    assert not envelope(usual(previous={"stage_id": 427}, change_source="api", user_id="12094821")).origin_key
 
 
 # --- what becomes of it
@@ -219,7 +226,7 @@ def test_every_kind_ends_with_a_verdict_and_none_is_parked(sandbox):
         if name != "contract_extract":
             take(usual(name))
     take(usual(id="a", entity="note"))
-    take(usual(id="b", change_source="api", user_id="12094821"))
+    take(usual(id="b", previous={"label_ids": []}, change_source="api", user_id="12094821"))
 
     drain.once()
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import models
 from django.http import Http404, HttpRequest
 
+from meshline.console import delta_pages, slack_pages
 from meshline.console.page import Page
 from meshline.console.pages import action, contract, customer, event, gate, item, row, small
 
@@ -20,6 +21,10 @@ BUILDERS: dict[str, Callable[[HttpRequest, Any], Page]] = {
     "sync.refusal": small.refusal,
     "sync.providerstate": small.provider_state,
     "sync.jobrun": small.job_run,
+    "sync.delta": delta_pages.delta,
+    "sync.reconcilerun": delta_pages.run,
+    "sync.slackaccount": slack_pages.account,
+    "sync.slackmessage": slack_pages.message,
     "gates.automation": small.automation,
     "gates.gateversion": gate.build,
 }

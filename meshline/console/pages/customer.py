@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from gates.models import ReviewItem
 from ledger import cells
 from ledger.models import Action, ContextRecord, Contract, Customer, Event, ExternalId, LedgerRow
-from meshline.console import customer_table, parts, snapshot
+from meshline.console import customer_table, delta_pages, parts, portal_pages, snapshot, sync_pages
 from meshline.console.page import Block, Page, present
 from meshline.console.pages.contract import history
 from sync import proposals, refresh
@@ -28,6 +28,7 @@ def build(request: HttpRequest, record: Customer) -> Page:
     events = list(Event.objects.filter(customer=key).order_by("-id")[:12])
     main = [
         customer_table.block(request, customer, contracts, links, context),
+        delta_pages.of_customer(request, key),
         parts.items(waiting) if may_review else None,
         parts.contracts(contracts),
         parts.actions(
@@ -49,15 +50,19 @@ def build(request: HttpRequest, record: Customer) -> Page:
         line=_line(request, customer, context, events, len(waiting)),
         doors=[parts.door(one) for one in links],
         main=present(main),
-        side=[
-            _known(request, customer, contracts, context),
-            parts.links(links),
-            history(customer, ("state", "tier", "owner")),
-            _details(customer, links),
-        ],
+        side=present(
+            [
+                _known(request, customer, contracts, context),
+                parts.links(links),
+                sync_pages.block(request, customer),
+                portal_pages.block(request, customer, links),
+                history(customer, ("state", "tier", "owner")),
+                _details(customer, links),
+            ]
+        ),
         back=(reverse("admin:ledger_customer_changelist"), "Customers"),
         template="console/customer.html",
-        more={"customer": customer, "ask": _askable(request, contracts)},
+        more={"customer": customer, "ask": _askable(request, contracts), "identity": customer.state == "conflict"},
     )
 
 

@@ -14,7 +14,17 @@ from ledger import cells
 from ledger.models import Action, ContextRecord
 from ledger.readonly import page_of
 from ledger.words import event_words, kind_words, why_words
-from meshline.console import bar, claims, judgement, parts, runbook_pages, snapshot
+from meshline.console import (
+    bar,
+    claims,
+    delta_pages,
+    incident_item,
+    judgement,
+    onboarding_item,
+    parts,
+    runbook_pages,
+    snapshot,
+)
 from meshline.console.page import Block, Page, present
 from meshline.console.pages import item_blocks
 from meshline.console.pages.item_story import Story, currency_of
@@ -84,7 +94,8 @@ def _main(request: HttpRequest, item: ReviewItem, story: Story, agreed: str) -> 
     shown = parts.preview(action, PREVIEWS.get(action.state, "What it changes"), request) if action else None
     return present(
         [
-            shown or _about_event(item),
+            shown or onboarding_item.block(item) or incident_item.block(item) or delta_pages.of_item(item)
+            or _about_event(item),
             judgement.block(action, story.gate) if action else None,
             item_blocks.timeline(request, item, story),
             parts.ledger_rows(

@@ -14,7 +14,7 @@ from gates.models import ReviewItem
 from ledger import cells, clock
 from ledger.models import Action, LedgerRow
 from ledger.readonly import page_of
-from ledger.words import decision_words, event_words, kind_words, rule_words, verdict_words
+from ledger.words import decision_words, event_words, kind_words, rule_words, subject_words, verdict_words
 from meshline.console import claims, facts, parts
 from meshline.console.page import Block
 from meshline.console.pages.item_story import Story
@@ -111,7 +111,7 @@ def _of_event(event: Any) -> Entry:
 def _of_row(row: LedgerRow, names: Mapping[str, str]) -> Entry:
     reasons = (str(one.get("reason")) for one in row.reasons if isinstance(one, dict) and one.get("reason"))
     by = format_html('<span class="quiet">by {}</span>', cells.plain(names.get(row.actor, row.actor), 40))
-    title = f"{row.subject_kind.capitalize()}: {decision_words(row.decision).lower()}"
+    title = f"{subject_words(row.subject_kind).capitalize()}: {decision_words(row.decision).lower()}"
     refused = " (refused)" if row.outcome == "refused" else ""
     tone = cells.TONES.get(row.post_state, "grey")
     detail = format_html("{} {}", cells.theirs(next(reasons, ""), 160), by)

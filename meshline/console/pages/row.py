@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from ledger import cells
 from ledger.models import Action, Customer, LedgerRow
 from ledger.readonly import actor_names, page_of
-from ledger.words import decision_words, kind_words, rule_words, state_words
+from ledger.words import decision_words, kind_words, rule_words, state_words, subject_words
 from meshline.console import facts, parts
 from meshline.console.page import Block, Page
 
@@ -22,7 +22,7 @@ def build(request: HttpRequest, row: LedgerRow) -> Page:
     step = f"went from {state_words(row.prior_state)} to" if row.prior_state != row.post_state else "stayed"
     return Page(
         title=f"Ledger row #{row.pk}: {decision_words(row.decision).lower()}",
-        sentence=f"{row.subject_kind.capitalize()} {step} {state_words(row.post_state)}.",
+        sentence=f"{subject_words(row.subject_kind).capitalize()} {step} {state_words(row.post_state)}.",
         tag=cells.tag(row.post_state, state_words(row.post_state).capitalize()),
         line=[
             ("Recorded", cells.moment(row.recorded_at, seconds=True)),
@@ -72,7 +72,7 @@ def _details(row: LedgerRow) -> Block:
     if row.event_id:
         event = cells.link(reverse("admin:ledger_event_change", args=[row.event_id]), f"event {row.event_id}")
     pairs = [
-        ("About", format_html("{} {}", row.subject_kind, cells.code(row.subject_id))),
+        ("About", format_html("{} {}", subject_words(row.subject_kind), cells.code(row.subject_id))),
         ("Action", page_of(action, kind_words(action.kind)) if action else cells.dash()),
         ("Event", event),
         ("Key", cells.code(row.key)),

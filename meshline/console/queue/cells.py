@@ -63,7 +63,7 @@ def row(one: Any, asked: Asked, columns: Sequence[str]) -> Row:
         pick=pick(one),
         tag=state(one),
         what=kind_words(one.kind),
-        about=cells.plain(one.sentence, 120),
+        about=cells.plain(one.sentence, 100),
         customer=customer_cell(one),
         why=why_words(one.why),
         rule=rule(one),
@@ -114,7 +114,7 @@ def rule(one: Any) -> str:
         said = action.last_error or said
     elif one.gate_version:
         said = f"{said or why_words(one.why)} ({one.why} v{one.gate_version})"
-    return cells.plain(said or one.why, 120)
+    return cells.plain(said or one.why, 100)
 
 
 def holder(one: Any) -> str:
