@@ -117,37 +117,37 @@ def test_archive_keeps_what_is_over_as_evidence(run: SyncRun, settings: Any) -> 
 
 
 def test_list_narrows_pages_and_retries(run: SyncRun) -> None:
-    browser = signed_in("Billing Resolver")
-    assert "No open error" in text(browser.get(HERE))
+    visitor = signed_in("Billing Resolver")
+    assert "No open error" in text(visitor.get(HERE))
     troubles.open_errors([told(run, n) for n in range(1, 61)])
     made = list(SyncError.objects.order_by("pk"))
     double = opened(run, 99, error_class="duplicate", code="shared_email", sentence="see ap@acme.example")
     with CaptureQueriesContext(connection) as few:
-        first = browser.get(HERE)
+        first = visitor.get(HERE)
     assert len(few) <= 16, len(few)
     shown = text(first)
     assert "Open (61)" in shown
     assert ("Duplicate (1)" in shown, "Value (60)" in shown, "All classes" in shown) == (True, True, True)
     assert f"?before={made[11].pk}" in first.content.decode()
-    assert f"Error {made[11].pk} " not in text(browser.get(f"{HERE}?before={made[11].pk}"))
-    only = text(browser.get(f"{HERE}?class=duplicate"))
+    assert f"Error {made[11].pk} " not in text(visitor.get(f"{HERE}?before={made[11].pk}"))
+    only = text(visitor.get(f"{HERE}?class=duplicate"))
     assert (f"Error {double.pk}" in only, f"Error {made[0].pk} " in only) == (True, False)
-    assert f"Error {made[6].pk}" in text(browser.get(f"{HERE}?q=7"))
-    assert f"Error {made[6].pk}" in text(browser.get(f"{HERE}?q={made[6].trace_key}"))
-    assert "No error fits" in text(browser.get(f"{HERE}?mine=1"))
-    wrong = browser.get(f"{HERE}?class=%00&tab=x")
+    assert f"Error {made[6].pk}" in text(visitor.get(f"{HERE}?q=7"))
+    assert f"Error {made[6].pk}" in text(visitor.get(f"{HERE}?q={made[6].trace_key}"))
+    assert "No error fits" in text(visitor.get(f"{HERE}?mine=1"))
+    wrong = visitor.get(f"{HERE}?class=%00&tab=x")
     assert (wrong.status_code, "ab: one of open" in text(wrong)) == (422, True)
     assert "ap@acme.example" not in text(signed_in("Support").get(HERE))
 
-    answer = browser.post(f"{HERE}retry/", {"what": "picked"})
+    answer = visitor.post(f"{HERE}retry/", {"what": "picked"})
     assert (answer.status_code, "hoose 1 to 500 errors" in text(answer)) == (422, True)
-    picked = browser.post(f"{HERE}retry/", {"what": "picked", "pick": [made[0].pk, made[1].pk]}, follow=True)
+    picked = visitor.post(f"{HERE}retry/", {"what": "picked", "pick": [made[0].pk, made[1].pk]}, follow=True)
     assert "2 errors, 2 customers are read again" in text(picked)
     assert SyncRun.objects.latest("pk").ids == ["1", "2"]
-    group = browser.post(f"{HERE}retry/?class=value", {"what": "all"}, follow=True)
+    group = visitor.post(f"{HERE}retry/?class=value", {"what": "all"}, follow=True)
     assert "58 errors, 58 customers are read again" in text(group)
     assert states(double) == ["open"]
-    assert "Retrying (60)" in text(browser.get(f"{HERE}?tab=retrying"))
+    assert "Retrying (60)" in text(visitor.get(f"{HERE}?tab=retrying"))
     assert signed_in("Support").post(f"{HERE}retry/", {"what": "all"}).status_code == 403
 
 
@@ -160,22 +160,22 @@ def test_page_of_one_with_its_exchange(run: SyncRun) -> None:
     )  # fmt: skip
     found = [{"id": "cus_1", "created": 1700000000, "live": True, "subscriptions": 2}]
     one = opened(run, 5, step="write_back", outcome_id=outcome.pk, candidates=found)
-    browser, here = signed_in("Support Manager"), f"{HERE}{one.pk}/"
-    said = text(browser.get(here))
+    visitor, here = signed_in("Support Manager"), f"{HERE}{one.pk}/"
+    said = text(visitor.get(here))
     for words in ("no such field", "PATCH 400", one.trace_key, "made 2023-11-14, live, 2 running", "Read again"):
         assert words in said
     hidden = text(signed_in("Support").get(here))
     assert ("no such field" in hidden, "may not see them" in hidden, "Read again" in hidden) == (False, True, False)
 
-    stale = browser.post(f"{here}ignore/", {"version": 9, "reason": "kept words"})
+    stale = visitor.post(f"{here}ignore/", {"version": 9, "reason": "kept words"})
     assert (stale.status_code, "kept words" in stale.content.decode()) == (409, True)
     who = person("Billing Resolver")
-    assert "Done." in text(browser.post(f"{here}assign/", {"version": 0, "to": f"user:{who.pk}"}, follow=True))
-    assert who.username in text(browser.get(here))
-    assert browser.post(f"{here}assign/", {"version": 1, "to": "user:99999999"}).status_code == 422
-    assert "Ignored" in text(browser.post(f"{here}ignore/", {"version": 1, "reason": "known"}, follow=True))
-    assert browser.post(f"{here}explode/", {"version": 2}).status_code == 404
-    assert browser.get(f"{HERE}987654321/").status_code == 404
+    assert "Done." in text(visitor.post(f"{here}assign/", {"version": 0, "to": f"user:{who.pk}"}, follow=True))
+    assert who.username in text(visitor.get(here))
+    assert visitor.post(f"{here}assign/", {"version": 1, "to": "user:99999999"}).status_code == 422
+    assert "Ignored" in text(visitor.post(f"{here}ignore/", {"version": 1, "reason": "known"}, follow=True))
+    assert visitor.post(f"{here}explode/", {"version": 2}).status_code == 404
+    assert visitor.get(f"{HERE}987654321/").status_code == 404
 
 
 def test_file_runs_nothing_in_a_spreadsheet(run: SyncRun) -> None:

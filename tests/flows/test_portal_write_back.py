@@ -1,16 +1,19 @@
 """The address of a customer's billing page in the ERP: it works, it is nowhere else, and it follows its link."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 
+from gates import stop
 from gates.playbooks import customer_sync as playbook
+from ledger import clock
 from ledger.models import Action, ExternalId, LedgerRow
 from sync import drain, settle
-from sync.customer_sync import due, engine, portal, runs
-from sync.customer_sync.models import SyncLink, SyncRun
+from sync.customer_sync import due, engine, portal, runs, troubles
+from sync.customer_sync.models import SyncError, SyncLink, SyncRun
 from sync.imports import links as imports
 from sync.models import Attempt, PortalLink
 from sync.portal import backfill, links
@@ -88,6 +91,12 @@ def test_the_address_is_in_the_erp_and_in_no_row_and_no_log(
     address = page(syncing, one)
     assert (erp_books(syncing)[one][ID_FIELD], address) == (billing, links.url_for(link))
     assert opens(address) == 303
+    with monkeypatch.context() as patched:  # A14: ten minutes later it opens another session
+        visitor, later = Client(), clock.now() + timedelta(minutes=10)
+        first = visitor.get(f"/portal/{token_of(address)}/")
+        patched.setattr(clock, "now", lambda: later)
+        again = visitor.get(f"/portal/{token_of(address)}/")
+    assert (first.status_code, again.status_code, first["Location"] != again["Location"]) == (303, 303, True)
     assert holding(token_of(address)) == []
     assert holding(link.token_hash) == ["sync_portallink"], "of the token only the hash is stored, once"
     said = capsys.readouterr()
@@ -106,7 +115,9 @@ def test_the_address_is_in_the_erp_and_in_no_row_and_no_log(
     assert (PortalLink.objects.count(), page(syncing, one)) == (1, address)
 
 
-def test_a_lost_write_back_is_sent_again_with_the_same_address(syncing: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_write_back_is_sent_again_with_the_same_address(
+    syncing: World, monkeypatch: pytest.MonkeyPatch, biller: Any
+) -> None:
     (one,) = plant_erp(syncing, {"email": "a@one.example"})
     started = runs.start("all-customers", "mass", by=None, ring=False)
     engine.work(started.pk, box=0.2)
@@ -120,8 +131,7 @@ def test_a_lost_write_back_is_sent_again_with_the_same_address(syncing: World, m
     with monkeypatch.context() as patched:
         patched.setattr(settle, "book_sent", dies_at_the_link)
         with pytest.raises(KilledError):
-            for _ in range(3):
-                drain.once()
+            syncing.settle()
     first = page(syncing, one)
     assert first
     change_erp(syncing, one, **{FIELD: None, ID_FIELD: None})  # as if it had never arrived there
@@ -129,6 +139,26 @@ def test_a_lost_write_back_is_sent_again_with_the_same_address(syncing: World, m
     assert finish(started).counts == {"created": 1}
     assert (page(syncing, one), len(billing_books(syncing))) == (first, 1)
     assert LedgerRow.objects.filter(decision="confirm", subject_kind="action").count() == 2
+
+    # A18: a limit on the write back is waited for, and is nobody's error
+    (two,) = plant_erp(syncing, {"email": "b@two.example"})
+    syncing.fault({"provider": "netsuite", "kind": "rate_limit", "method": "PATCH", "count": 2})
+    assert run().counts == {"created": 1, "unchanged": 1}
+    limited = Attempt.objects.filter(provider="netsuite", method="PATCH", status=429)
+    assert (limited.count(), opens(page(syncing, two))) == (2, 303)
+    assert troubles.class_of("CONCURRENCY_LIMIT_EXCEEDED") == troubles.class_of("429") == "rate_limit"
+    assert not SyncError.objects.exists()
+
+    # A16: while the ERP is stopped it is read and not written; the change waits
+    (three,) = plant_erp(syncing, {"email": "c@three.example"})
+    stop.engage("provider:netsuite", by=biller, reason="test")
+    engine.work(runs.start("all-customers", "mass", by=None, ring=False).pk, box=0.3)
+    syncing.settle()
+    held = Action.objects.filter(correlation_id=Action.objects.latest("pk").correlation_id).order_by("pk")
+    assert [(one.kind, one.state) for one in held] == [
+        ("billing_customer.create", "applied"), ("billing_customer.link", "parked"),
+    ]  # fmt: skip
+    assert (erp_books(syncing)[three].get(ID_FIELD), page(syncing, three)) == (None, "")
 
 
 def test_the_address_follows_its_link(syncing: World, settings: Any, biller: Any) -> None:
