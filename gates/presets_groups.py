@@ -121,8 +121,13 @@ ADDED: dict[str, list[str]] = {
     "CSM": VIEW + WORK + ASK + RULES + ONBOARD + STEPS,
 }  # fmt: skip
 GROUPS: dict[str, list[str]] = {
-    name: FIRST[name] + ADDED[name] + CONNECT.get(name, []) + RECONCILE.get(name, []) + PORTALS.get(name, [])
-    + SYNC.get(name, []) + INCIDENTS.get(name, [])
+    name: FIRST[name]
+    + ADDED[name]
+    + CONNECT.get(name, [])
+    + RECONCILE.get(name, [])
+    + PORTALS.get(name, [])
+    + SYNC.get(name, [])
+    + INCIDENTS.get(name, [])
     for name in FIRST
 }
 

@@ -11,7 +11,7 @@ HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0
 
 
 def read() -> dict[str, Any]:
-    """Names without their prefix: quiet hours as minutes after midnight (none: at any time), their zone, the limit for one.
+    """Names without their prefix: quiet hours in minutes after midnight (none: any time), zone, limit for one person.
 
     Raises ImproperlyConfigured with the variable and its rule.
     """

@@ -13,6 +13,7 @@ from ledger import book, clock, sets
 from sync.actions.base import Confirmation, Work
 from sync.customer_sync import drift
 from sync.portal import links as portal_links
+from sync.portal import tokens
 
 ACTOR = "system:customer_sync"
 LINK_TYPES = {
@@ -50,13 +51,20 @@ class Held:
 def load(account: str, internal_ids: Sequence[int]) -> dict[int, Held]:
     """The links of these customers of the ERP: one statement."""
     rows = sets.run(
-        f"""select {", ".join(f"s.{name}" for name in COLUMNS)}, p.id from sync_synclink s
+        f"""select {", ".join(f"s.{name}" for name in COLUMNS)}, p.id, p.seed, p.token_hash from sync_synclink s
               left join sync_portallink p on p.customer_id = s.customer_id and p.billing_customer = s.billing_id
                    and p.state = 'active' and (p.expires_at is null or p.expires_at > %(now)b)
              where s.account = %(account)b and s.internal_id = any(%(ids)b::bigint[])""",
         {"account": account, "ids": list(internal_ids), "now": clock.now()},
     )
-    return {row[1]: Held(*row) for row in rows}
+    return {row[1]: Held(*(*row[:-3], _writable(*row[-4:]))) for row in rows}
+
+
+def _writable(page: int | None, link: int | None, seed: str | None, token_hash: str | None) -> int | None:
+    """The working link, unless its address is not known any more: then there is nothing to write."""
+    if link is None or link == page or (seed and token_hash and tokens.recover(seed, token_hash)):
+        return link
+    return None
 
 
 def email_key(email: str) -> str:

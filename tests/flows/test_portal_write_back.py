@@ -202,6 +202,11 @@ def test_the_address_follows_its_link(syncing: World, settings: Any, biller: Any
     assert ExternalId.objects.filter(system="stripe", value=typed).count() == 1
     assert set(run().counts) <= {"unchanged", "updated"}
 
+    # made under a key that nobody knows any more: it still works, and there is nothing to write
+    PortalLink.objects.filter(state="active").update(seed="0" * 64)
+    SyncLink.objects.update(page=None)
+    assert set(run().counts) == {"unchanged"}
+
     # switched off: ids go on, addresses do not
     settings.MESHLINE_PORTAL = {**settings.MESHLINE_PORTAL, "write_back": False}
     (plain,) = plant_erp(syncing, {"email": "plain@x.example"})

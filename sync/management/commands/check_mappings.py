@@ -35,9 +35,7 @@ class Looked:
         for one in self.done:
             mark = "ok     " if not one.wrong else "agreed " if one.name in self.agreed else "wrong  "
             told.append(f"{mark}{one.name}: {one.wrong}" if one.wrong else f"{mark}{one.name}")
-        told += [
-            f"{'agreed ' if field in self.agreed else 'wrong  '}no case looks at {field}" for field in self.missed
-        ]
+        told += [f"{'agreed ' if field in self.agreed else 'wrong  '}no case looks at {field}" for field in self.missed]
         good = sum(not one.wrong for one in self.done)
         return [*told, f"mapping version {self.version} ({self.words}): {good} of {len(self.done)} cases hold"]
 
