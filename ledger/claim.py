@@ -131,6 +131,15 @@ def abandon(tokens: list[int]) -> None:
         )
 
 
+def let_go(action_id: Any, token: int) -> None:
+    """End the lease of an action that its holder cannot book: a holder that lives would renew it for ever."""
+    sets.run(
+        """update ledger_action set lease_until = now() - interval '1 ms'
+            where id = %(id)b and lease_token = %(token)b and lease_until is not null""",
+        {"id": action_id, "token": token},
+    )
+
+
 def finish_events(done: list[dict[str, Any]], token: int) -> set[int]:
     """Settle events inside the caller's transaction; returns those that were still ours (the fence).
 

@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -157,7 +159,7 @@ class Drain:
             return 0
         batch = pipeline.read_batch(rows)
         asking = [one for one in batch.heard if one.id in batch.reads]
-        behind = _behind(batch.heard, {one.lane: one.id for one in reversed(asking)})
+        behind = pipeline.behind(batch.heard, {one.lane: one.id for one in reversed(asking)})
         claim.release_events([one.id for one in behind], self.token)
         self.ask([one for one in asking if one not in behind], batch.reads)
         left = [one for one in batch.heard if one.id not in batch.reads and one not in behind]
@@ -301,14 +303,16 @@ class Drain:
         return True
 
     def by_one(self, book: Callable[[Sequence[Any], int], Any], results: Sequence[Any]) -> list[Any]:
-        """Book a group; if that fails, one by one. One that fails alone is left to its lease: nothing is lost."""
+        """Book a group; if that fails, one by one, each as it was claimed. One that fails alone is the sweep's."""
+        tried = [replace(result, one=copy(result.one)) for result in results]  # booking writes on them as it goes
         try:
-            return book(results, self.token) or []
+            return book(tried, self.token) or []
         except (OperationalError, InterfaceError):
             raise
-        except (DatabaseError, StaleState, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except BOOKING_FAULTS as error:
             if len(results) == 1:
                 log.exception("action_not_booked", action=str(results[0].one.id), error=type(error).__name__)
+                claim.let_go(results[0].one.id, self.token)
                 return []
             return [one for result in results for one in self.by_one(book, [result])]
 
@@ -357,11 +361,6 @@ class Drain:
                 self.finish()
         finally:
             slots.leave_solo(self.token)
-
-
-def _behind(heard: Sequence[Heard], first: dict[str, int]) -> list[Heard]:
-    """The events that come after one that is still being read, in the same lane."""
-    return [one for one in heard if one.lane in first and one.id > first[one.lane]]
 
 
 def resident() -> int:

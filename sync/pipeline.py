@@ -200,3 +200,8 @@ def _happen(
             "customer_id": place.customer_id if place else None, "late": one.late,
         }
     )  # fmt: skip
+
+
+def behind(heard: Sequence[Heard], first: Mapping[str, int]) -> list[Heard]:
+    """The events that come after one that is still being read, in the same lane; `first` is that one's id by lane."""
+    return [one for one in heard if one.lane in first and one.id > first[one.lane]]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from ledger import sets
+from ledger import claim, clock, sets
 from ledger.models import Action, Event, LedgerRow
-from sync import drain, errands, settle, sweep
+from sync import claimed, drain, errands, settle, sweep
 from tests.flows.world import World, steps
 
 
@@ -167,3 +167,27 @@ def test_a_broken_event_holds_up_its_own_lane_only(world: World, monkeypatch: py
     first.refresh_from_db()
     assert (first.state, first.attempts) == ("received", 1)
     assert "cannot be handled" in first.last_error
+
+
+def test_one_that_cannot_be_booked_keeps_nobody_else_from_it_and_is_let_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_long_ago(world)
+    with monkeypatch.context() as patched:
+        patched.setattr(settle, "book_sent", kill)
+        with pytest.raises(KilledError):
+            drain.once()
+    expire()
+    here = drain.Drain(threads=1, box=0, lease=40)
+    found = claimed.load([row[0] for row in here.claim("actions", claim.ACTIONS, 8, 1)], here.token, clock.now())
+    suspend, ticket = sorted(found, key=lambda one: one.kind_name)
+    answers = [errands.find_out(one).result for one in (suspend, ticket)]
+    sets.run("update ledger_action set state_version = state_version + 1 where id = %(id)b", {"id": ticket.id})
+
+    here.by_one(settle.book_sent, answers)
+
+    assert Action.objects.get(pk=suspend.id).state == "applied"
+    assert Action.objects.get(pk=ticket.id).state == "unknown"
+    here.pool.shutdown()
+    sweep.sweep()
+    world.until("ticket.open", "applied")
