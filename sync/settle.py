@@ -18,6 +18,7 @@ from sync.booking import Booking, Cause
 from sync.claimed import Claimed
 from sync.errors import ConflictError, PermanentError, ProviderError, TransientError, UnconfirmedError, WriteHalted
 from sync.executor import Judged, Sent
+from sync.reconcile import ownership
 
 POLL_SECONDS, MOST_POLL_SECONDS = 5.0, 900.0
 JOB_FOR = timedelta(minutes=10)
@@ -322,15 +323,11 @@ def _back_off(one: Claimed, error: ProviderError, into: Booking) -> None:
 
 def _fail(one: Claimed, error: ProviderError | None, into: Booking) -> None:
     said = _said(error) if error else "failed"
-    _step(
-        into,
-        one,
-        "fail",
-        "failed",
-        _free() | {"last_error": said, "error_code": _code(error)},
-        {"error_code": _code(error)},
-    )
+    changes = _free() | {"last_error": said, "error_code": _code(error)}
+    _step(into, one, "fail", "failed", changes, {"error_code": _code(error)})
     _item(into, one, _code(error) or "failed", said)
+    if error is not None:
+        ownership.note(one.id, one.customer_id, one.known.refs.external_id if one.known else "", error)
 
 
 def _remake(one: Claimed, error: ProviderError, into: Booking) -> None:

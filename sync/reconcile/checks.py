@@ -43,6 +43,7 @@ CHECKS: Mapping[str, Check] = {
 # What events open differences under, without a comparison: a title, and the two systems.
 OF_EVENTS: Mapping[str, tuple[str, str, str]] = {
     "billing_customers": ("Customers at billing", "stripe", "netsuite"),
+    "field_ownership": ("Writes to fields that another system owns", "meshline", "netsuite"),
 }
 
 

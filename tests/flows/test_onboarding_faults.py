@@ -10,6 +10,7 @@ from gates.models import ReviewItem
 from ledger.models import Action, LedgerRow
 from sync import drain, mappings, settle
 from sync.actions.customer import Create
+from sync.models import Delta
 from tests.flows.deals import DONE, INVOICES, books, notes, refusal, sign, states
 from tests.flows.test_crash import KilledError, expire, kill
 from tests.flows.world import World
@@ -156,6 +157,11 @@ def test_write_to_a_field_the_erp_owns_fails_before_it_leaves(crm: World, monkey
     assert LedgerRow.objects.filter(action_id=failed.pk, error_code="field_owned", post_state="failed").exists()
     assert crm.writes("netsuite") == []
     assert ReviewItem.objects.get(action=failed).error_code == "field_owned"
+    delta = Delta.objects.get()
+    assert (delta.check_name, delta.kind, delta.field) == ("field_ownership", "field_differs", "customer.creditLimit")
+    assert (delta.owner_system, delta.owner_group, delta.customer_id) == (
+        "netsuite", "Billing Resolver", failed.customer_id,
+    )  # fmt: skip
 
 
 def test_ledger_says_by_which_version_of_the_mapping(crm: World) -> None:
