@@ -17,6 +17,11 @@ from sync import mappings
 from tests import database
 from tests.simulators import Sandbox
 
+LONG = (
+    "people/test_matrix", "house/test_demo", "console/test_browser", "people/test_parity", "house/test_runjobs",
+    "flows/test_faults", "flows/", "house/", "people/", "console/",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(
@@ -88,6 +93,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     is_ci = os.environ.get("CI", "").lower() in {"1", "true"}
     if is_ci and reporter and reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long begin first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda one: next((n for n, part in enumerate(LONG) if part in one.nodeid), len(LONG)))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
