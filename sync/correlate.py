@@ -72,6 +72,17 @@ def adopt(new: Adoption) -> Found | None:
     return Found(customer_id, contract_id)
 
 
+NAMED_BY = ("netsuite", "customer")
+STRANGER = "ignored: nobody here knows this customer"
+# The ERP tells of a customer before it tells of the contract by which we meet them: what it said, the name above all,
+# is read once more then.
+HEAR_AGAIN = """
+update ledger_event set state = 'received', state_version = state_version + 1, verdict = '', done_at = null,
+       available_at = now()
+ where source = %(source)b and object_id = any(%(values)b::text[]) and kind like 'customer.%%' and state = 'ignored'
+   and verdict = %(verdict)b"""
+
+
 def remember(links: Sequence[tuple[int, Link, int | None]], by: str) -> bool:
     """Store link rows (customer, id, contract); False when one of the ids belongs to somebody already."""
     now = clock.now()
@@ -82,7 +93,13 @@ def remember(links: Sequence[tuple[int, Link, int | None]], by: str) -> bool:
         }
         for customer, (system, kind, value), contract in links
     ]  # fmt: skip
-    return len(sets.insert("ledger_externalid", LINK_TYPES, rows, "on conflict do nothing returning id")) == len(rows)
+    made = sets.insert(
+        "ledger_externalid", LINK_TYPES, rows, "on conflict do nothing returning system, kind, value"
+    )  # fmt: skip
+    met = [value for system, kind, value in made if (system, kind) == NAMED_BY]
+    if met:
+        sets.run(HEAR_AGAIN, {"source": NAMED_BY[0], "values": met, "verdict": STRANGER})
+    return len(made) == len(rows)
 
 
 def _new_customer(name: str) -> int:

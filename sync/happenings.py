@@ -72,7 +72,7 @@ def handle(
             return _about_nobody(one)
         case CustomerSeen() if place:
             return _customer(one, one.seen, place)
-    return "done: noted; read live before anything is decided" if place else "ignored: nobody here knows this customer"
+    return "done: noted; read live before anything is decided" if place else correlate.STRANGER
 
 
 def _about_nobody(one: Heard) -> str:
@@ -241,7 +241,7 @@ def _link_missing(one: Heard, contract: Known) -> None:
 def _erp_customer(one: Heard, place: Found | None, into: Booking) -> str:
     """The ERP owns the name."""
     if place is None:
-        return "ignored: nobody here knows this customer"
+        return correlate.STRANGER
     return identity.erp_customer(one, place, into)
 
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from gates.models import ReviewItem
-from ledger.models import Action, Event, LedgerRow
+from ledger.models import Action, Customer, Event, LedgerRow
+from sync import correlate
 from tests.flows.world import World
 
 
@@ -22,6 +23,19 @@ def test_failed_payment_opens_a_ticket_and_holds_the_suspension(world: World, se
     assert world.contract().state == "past_due"
     assert world.effects("netsuite") == []
     assert [one["action"] for one in world.effects("zendesk")] == [str(Action.objects.get(kind="ticket.open").pk)]
+
+
+def test_a_customer_whom_a_contract_shows_has_the_name_that_the_erp_told_before(world: World) -> None:
+    customer = world.customer(linked=False)
+    erp = world.play("netsuite", "create_customer", name="Granite Energy", stripe_customer=customer.stripe)["id"]
+    world.settle()
+    assert Event.objects.get(object_id=erp).verdict == correlate.STRANGER
+
+    world.play("netsuite", "create_contract", customer=erp, subscription=customer.subscription, plan="growth")
+    world.settle()
+
+    assert Customer.objects.get().name == "Granite Energy"
+    assert Event.objects.get(object_id=erp).state == "processed"
 
 
 def test_unpaid_at_the_end_of_the_window_suspends_in_the_erp_and_tags_the_ticket(world: World) -> None:
