@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django_fsm import can_proceed
 
+from gates import backtests
 from gates.models import GateVersion
 from gates.rules import typed
 from gates.stop import Refused, same_person
@@ -77,9 +78,10 @@ def change_draft(
 
 
 def submit(key: int, *, by: User, version: int) -> GateVersion:
-    """Hand a draft to a second person."""
+    """Hand a draft to a second person. Raises Refused 409 backtest unless exactly this draft was back-tested."""
 
     def change(one: GateVersion) -> str:
+        backtests.require(one)
         one.submitted_by = by
         return one.why
 
@@ -193,6 +195,8 @@ def why_not(one: GateVersion, verb: str, by: User) -> str:
         return f"Your account needs the permission {needed}."
     if verb == "approve" and any(same_person(hand, by) for hand in hands(one)):
         return "You wrote or submitted this version. Another person has to approve it."
+    if verb == "submit" and not backtests.is_done(one):
+        return "Run the back-test of this draft first; it has to be finished."
     if verb == "retire" and same_person(one.retire_asked_by, by):
         return "You asked for this. Another person has to agree."
     return ""

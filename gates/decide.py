@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from gates import rollout, rules
-from gates.types import ASKED, SEVERITY, Decision, Facts, Policy, Proposal, RuleResult, Verdict
+from gates.types import ASKED, FOLLOWS, SEVERITY, Decision, Facts, Policy, Proposal, RuleResult, Verdict
 
 
 def decide(
@@ -17,6 +17,9 @@ def decide(
     """
     if not policy.is_owned:
         facts = replace(facts, has_owner=False)
+    stage = rollout.stage_for(policy.stage, policy.segments, facts.tier, facts.ticket_kind)
+    if stage != policy.stage:
+        policy = replace(policy, stage=stage)
     answers = tuple(rule(proposal, facts, policy) for rule in rules.RULES) + tuple(
         rules.typed.evaluate(gate, proposal, facts) for gate in policy.gates
     )
@@ -47,7 +50,8 @@ def _by_stage(proposal: Proposal, facts: Facts, policy: Policy) -> tuple[RuleRes
     """What the stage adds: outside its share an automation asks; what one person asked for, another one decides."""
     if policy.stage == ASKED:
         message = "a person asked for this; another one decides"
-        asks = proposal.risk.contract or proposal.risk.money
+        agreed = bool(proposal.params.get(FOLLOWS))  # people agreed to both as one
+        asks = (proposal.risk.contract or proposal.risk.money) and not agreed
         return (RuleResult("asked_by_person", Verdict.REVIEW, message),) if asks else ()
     if rollout.acts_for(facts.external_id, policy.stage):
         return ()

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gates import ownership, sla
+from gates import accounts, ownership, sla
+from gates.accounts import ACCOUNT
 from ledger import clock, sets
 
 ITEM_TYPES = {
@@ -30,21 +31,23 @@ on conflict (action_id) where state <> 'resolved' do update
        is distinct from (excluded.why, excluded.reason, excluded.sentence)
 returning xmax = 0"""
 # What an item takes over from its action, its customer and what set it off: one statement for a batch.
-ABOUT_SQL = """
+ABOUT_SQL = f"""
 select v.n, coalesce(a.provider, e.source), a.automation, a.error_code, a.answers, a.facts -> 'synced_at', c.id,
-       c.tier, c.mrr_minor, k.state, e.id, e.type, e.occurred_at
+       c.tier, c.mrr_minor, k.state, {ACCOUNT}, a.params ->> 'due_by', e.id, e.type, e.occurred_at
   from unnest(%(n)b::int[], %(action)b::uuid[], %(event)b::bigint[], %(customer)b::bigint[])
        as v(n, action_id, event_id, customer_id)
   left join ledger_action a on a.id = v.action_id
   left join ledger_customer c on c.id = coalesce(v.customer_id, a.customer_id)
   left join ledger_contract k on k.id = a.contract_id
+  left join ledger_contextrecord x on x.customer_id = c.id
   left join ledger_event e on e.id = coalesce(v.event_id, a.event_id)"""
 
 
 def open_items(items: Sequence[dict[str, Any]]) -> int:
     """Open one item for each dict (kind, sentence, why, owner_group, and action_id or event_id); returns how many.
 
-    Owner and due time come from routing and SLA. An action has one open item at most: one that is open already keeps
+    Owner and due time come from routing and SLA; `due_by` (an ISO time), or that of the action's parameters, is the
+    latest it may be due. An action has one open item at most: one that is open already keeps
     its owner and its clock, and says what it is about now.
     """
     if not items:
@@ -82,7 +85,7 @@ def _describe(rows: Sequence[dict[str, Any]]) -> None:
     asked = {"n": list(range(len(rows)))} | {
         name: [row.get(f"{name}_id") for row in rows] for name in ("action", "event", "customer")
     }
-    for n, provider, automation, error, answers, read, customer, tier, mrr, contract, *signal in sets.run(
+    for n, provider, automation, error, answers, read, customer, tier, mrr, contract, *account, due_by, at, type_, when in sets.run(
         ABOUT_SQL, asked
     ):
         row = rows[n]
@@ -90,7 +93,10 @@ def _describe(rows: Sequence[dict[str, Any]]) -> None:
         row |= {name: value for name, value in found.items() if value and not row[name]}
         row["customer_id"] = row.get("customer_id") or customer
         row["mrr_minor"], row["contract_state"] = mrr, contract
-        row["evidence"] = row["evidence"] or _evidence(signal, read or {}, answers or [])
+        row |= accounts.known(*account)
+        row["evidence"] = row["evidence"] or _evidence((at, type_, when), read or {}, answers or [])
+        if due_by := row.get("due_by") or due_by:
+            row["evidence"] = {**row["evidence"], sla.DUE_BY: due_by}
 
 
 def _evidence(signal: Sequence[Any], read: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

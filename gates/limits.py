@@ -17,13 +17,23 @@ FIELD = "amount_30d"
 TWO_PEOPLE = str(Verdict.REVIEW_TWO)
 # What an action's kind declares and its row does not keep: a row about these counts as holding, which asks a person.
 NOT_KEPT = ("contract", "customer_visible", "reverses")
-SPENT_SQL = """
+_OURS_SQL = """
 select coalesce(sum(amount_minor), 0)::bigint from ledger_action
  where customer_id = %(customer)b and currency = %(currency)b and amount_minor is not null and mode = 'live'
    and (%(but)b::uuid is null or id <> %(but)b::uuid)
    and (state in ('approved', 'held', 'parked', 'sending', 'unknown')
      or (state in ('proposed', 'in_review', 'failed') and (%(but)b::uuid is null or id < %(but)b::uuid))
      or (state = 'applied' and coalesce(applied_at, created_at) > %(since)b::timestamptz))"""
+# Beside our own actions: refunds that people made at the provider, and those of ours that came back after all.
+ELSEWHERE = """
+select coalesce(sum(case when r.post_state in ('failed', 'canceled') then -r.amount_minor else r.amount_minor end), 0)
+  from ledger_ledgerrow r
+ where r.customer_id = {customer} and r.subject_kind = 'refund' and r.currency = {currency}
+   and r.recorded_at > %(since)b::timestamptz
+   and ((r.outcome = 'by_hand' and (r.decision = 'record' or r.post_state in ('failed', 'canceled')))
+     or (r.outcome = 'ours' and r.prior_state = 'succeeded' and r.post_state in ('failed', 'canceled')))"""
+_HERE = {"customer": "%(customer)b", "currency": "%(currency)b"}
+SPENT_SQL = f"select greatest(0, ({_OURS_SQL}) + ({ELSEWHERE.format(**_HERE)}))"
 
 
 def spent_minor(customer_id: int, currency: str, *, but: UUID | None = None, before: datetime | None = None) -> int:
@@ -89,3 +99,15 @@ def _proposal(action: Action) -> Proposal:
         action.kind, action.target, action.business_key, action.because, action.params, risk,
         amount_minor=action.amount_minor, currency=action.currency,
     )  # fmt: skip
+
+
+LAST_SQL = """
+select max(created_at) from ledger_action
+ where customer_id = %(customer)b and kind = %(kind)b and automation = %(automation)b
+   and state in ('approved', 'parked', 'sending', 'unknown', 'applied', 'held')"""
+
+
+def last_done(automation: str, kind: str, customer_id: int) -> datetime | None:
+    """When the automation last did, or planned, this for the customer; None when never."""
+    found: datetime | None = sets.run(LAST_SQL, {"customer": customer_id, "kind": kind, "automation": automation})[0][0]
+    return found

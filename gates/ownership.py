@@ -7,7 +7,8 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from gates import policy
+from gates import accounts, policy
+from gates.accounts import Holder
 from gates.models import OwnershipRule
 from ledger import clock, sets
 
@@ -42,15 +43,11 @@ class Rule:
     group: str
     person: int | None
     fallback: str
+    role: str = ""
 
     def fits(self, item: Mapping[str, Any]) -> bool:
         """Whether every condition holds. An unknown revenue is below any limit."""
-        if any(str(item.get(name) or "") not in wanted for name, wanted in self.conditions):
-            return False
-        if self.mrr_from_minor is None:
-            return True
-        mrr = item.get("mrr_minor")
-        return mrr is not None and int(mrr) >= self.mrr_from_minor
+        return accounts.fits(item, self.conditions, self.mrr_from_minor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +70,7 @@ class Routing:
     groups: Mapping[str, frozenset[int]]
     present: frozenset[int]
     automations: Mapping[str, policy.Owners]
+    holders: tuple[Holder, ...] = ()
     read_at: float = field(default_factory=time.monotonic)
 
     def is_staffed(self, group: str) -> bool:
@@ -101,7 +99,10 @@ class Routing:
         return next(iter(self.above(group, "")), LAST_RESORT)
 
     def owner_of(self, item: Mapping[str, Any]) -> Owner:
-        """The owner of an item with `kind`, `why`, `tier`, `automation`, `contract_state` and `mrr_minor`."""
+        """The owner of an item: `kind`, `why`, `automation`, and of its account `tier`, `region`, `mrr_minor`, ...
+
+        `contract_state`, `payment_state` and `holders`, those named for it: role -> person.
+        """
         rule = next((one for one in self.rules if one.fits(item)), None)
         if rule is None:
             nobody = Owner(LAST_RESORT, None, self.fallback_of(LAST_RESORT), "no rule", "no rule fits")
@@ -114,12 +115,23 @@ class Routing:
             return self._staffed(Owner(automation.group, None, fallback, f"owner of {name}", why, rule.id))
         title = f"rule {rule.position}, {rule.title}"
         fallback = self.fallback_of(rule.group, rule.fallback)
+        if rule.role:
+            return self._by_role(rule, item, fallback)
         if rule.person is None:
             return self._staffed(Owner(rule.group, None, fallback, rule.title, title, rule.id))
         if rule.person in self.present:
             return Owner(rule.group, rule.person, fallback, rule.title, title, rule.id)
         why = f"{title}; the person it names is away, so the group"
         return self._staffed(Owner(rule.group, None, fallback, rule.title, why, rule.id))
+
+    def _by_role(self, rule: Rule, item: Mapping[str, Any], fallback: str) -> Owner:
+        """Whoever holds the role for this account, while there; else the group. The role gives nobody a permission."""
+        title, by = f"rule {rule.position}, {rule.title}", f"{rule.title}: {rule.role}"
+        person, how = accounts.holder_for(rule.role, item, self.holders)
+        if person is not None and person in self.present:
+            return Owner(rule.group, person, fallback, by, f"{title}; {rule.role} of this account {how}", rule.id)
+        missing = f"the {rule.role} of this account is away" if person else f"nobody is {rule.role} of this account"
+        return self._staffed(Owner(rule.group, None, fallback, by, f"{title}; {missing}, so the group", rule.id))
 
     def kept(self, item: Mapping[str, Any]) -> Owner:
         """The owner that whoever opened the item named; another one only where nobody of them is there."""
@@ -153,7 +165,7 @@ def forget() -> None:
 
 
 def read() -> Routing:
-    """Read the rules and who is there: two statements."""
+    """Read the rules, who is there, and who holds roles: three statements."""
     groups: dict[str, set[int]] = {}
     present: set[int] = set()
     for user, group in sets.run(THERE, {"now": clock.now()}):
@@ -161,19 +173,19 @@ def read() -> Routing:
         groups.setdefault(group, set()).add(user)
     rules = tuple(rule_of(one) for one in OwnershipRule.objects.filter(retired_at=None).order_by("position", "id"))
     named = {group: frozenset(people) for group, people in groups.items() if group}
-    return Routing(rules, named, frozenset(present), policy.current().owners)
+    return Routing(rules, named, frozenset(present), policy.current().owners, accounts.holders())
 
 
 def rule_of(stored: OwnershipRule) -> Rule:
     """A stored rule as it is judged by."""
     named = {
         "kind": stored.kinds, "why": stored.whys, "tier": stored.tiers, "automation": stored.automations,
-        "contract_state": stored.contract_states,
+        "contract_state": stored.contract_states, "region": stored.regions, "payment_state": stored.payment_states,
     }  # fmt: skip
     conditions = tuple((name, frozenset(map(str, wanted))) for name, wanted in named.items() if wanted)
     return Rule(
         stored.pk, stored.position, stored.title, conditions, stored.mrr_from_minor, stored.group, stored.person_id,
-        stored.fallback_group,
+        stored.fallback_group, stored.role,
     )  # fmt: skip
 
 
@@ -222,7 +234,8 @@ def _about(items: Sequence[Mapping[str, Any]]) -> Known:
 def explain(**fields: Any) -> tuple[OwnershipRule | None, str, User | None, str]:
     """Who would get such an item: (rule, group, person, why in words). Reads the rules as they are this moment.
 
-    Fields: kind, why, tier, automation, contract_state, mrr_minor (minor units of the customer's currency).
+    Fields: kind, why, tier, automation, contract_state, payment_state, region, mrr_minor (minor units of the
+    customer's currency), holders (role -> person, of those named for the customer).
     """
     owner = read().owner_of(fields)
     rule = OwnershipRule.objects.filter(pk=owner.rule).first() if owner.rule else None

@@ -8,7 +8,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import Q
 
-from gates.models import Automation, GateVersion
+from gates.models import Automation, GateVersion, OwnerSensitive
+from gates.rollout import SHARE
 from gates.types import ASKED, Gate, Limits, Policy, Verdict
 from ledger import clock
 
@@ -31,6 +32,10 @@ class Policies:
     limits: Limits
     stages: Mapping[str, tuple[str, int]]
     owners: Mapping[str, Owners]
+    sensitive: frozenset[str] = frozenset()
+    may_resolve: frozenset[str] = frozenset()
+    segments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    cooling: Mapping[str, int] = field(default_factory=dict)
     read_at: float = field(default_factory=time.monotonic)
 
     def of(self, automation: str) -> Policy:
@@ -38,7 +43,10 @@ class Policies:
         stage, version = self.stages.get(automation, ("paused", 0))
         owners = self.owners.get(automation)
         is_owned = owners is not None and bool(owners.group and owners.fallback)
-        return Policy(self.gates, self.limits, stage, version, is_owned)
+        return Policy(
+            self.gates, self.limits, stage, version, is_owned, self.sensitive, automation in self.may_resolve,
+            self.segments.get(automation, {}), timedelta(seconds=self.cooling.get(automation, 0)),
+        )  # fmt: skip
 
     def by_hand(self) -> Policy:
         """The policy for what a person asked for: the same gates, no rollout, and another person decides."""
@@ -62,20 +70,30 @@ def current() -> Policies:
     return _held[0]
 
 
+def forget() -> None:
+    """What was read is old: somebody changed a stage in this process."""
+    _held.clear()
+
+
 def read() -> Policies:
-    """Read gates and automations: two statements."""
-    automations = list(Automation.objects.all())
+    """Read gates, automations with their segments, and what is an owner's say: four statements."""
+    automations = list(Automation.objects.prefetch_related("segments"))
     return Policies(
         gates=active_gates(),
         limits=limits(),
         stages={one.name: (_stage(one), one.version) for one in automations},
         owners={one.name: Owners(one.owner_group, one.fallback_group) for one in automations},
+        sensitive=frozenset(OwnerSensitive.objects.filter(is_on=True).values_list("kind", flat=True)),
+        may_resolve=frozenset(one.name for one in automations if one.may_resolve),
+        segments={one.name: {part.key: str(part.state) for part in one.segments.all()} for one in automations},
+        cooling={one.name: one.cooling_seconds for one in automations if one.cooling_seconds},
     )
 
 
 def _stage(automation: Automation) -> str:
     """A timebox that ran out leaves the automation asking a person."""
-    if automation.enabled_until and automation.enabled_until <= clock.now() and automation.state != "shadow":
+    is_over = automation.enabled_until is not None and automation.enabled_until <= clock.now()
+    if is_over and automation.state in SHARE:
         return "suggest"
     return str(automation.state)
 

@@ -7,7 +7,10 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.management import create_contenttypes
 
+from gates import assistants, presets_disputes, presets_tickets
 from gates.models import ShippedGroup
+from gates.presets_governance import GOVERNANCE
+from gates.presets_rollout import ROLLOUT
 
 LABELS = ("ledger", "gates", "sync")
 
@@ -36,6 +39,7 @@ FIRST: dict[str, list[str]] = {
     # Came later, so that nobody had anything of them.
     "Onboarding Squad": [],
     "CSM": [],
+    assistants.GROUP: [],
 }
 
 RULES = [
@@ -74,6 +78,12 @@ SYNC: dict[str, list[str]] = {
     "Onboarding Squad": SYNC_VIEW,
     "CSM": SYNC_VIEW,
 }
+FORGET = ["sync.view_erasure"]
+ERASURES: dict[str, list[str]] = {
+    "Support Manager": FORGET,
+    "Revenue Ops Lead": [*FORGET, "sync.erase_person"],
+    "Auditor": FORGET,
+}
 PORTAL = ["sync.view_portallink"]
 LINKS = ["sync.manage_portal_links"]
 IMPORTS = ["sync.view_linkimport"]
@@ -88,6 +98,19 @@ PORTALS: dict[str, list[str]] = {
     "Onboarding Squad": PORTAL,
     "CSM": PORTAL,
 }
+BLOCKS = ["gates.view_cancellationblock"]
+BLOCKS_EDIT = ["gates.edit_cancellation_block"]
+CANCEL: dict[str, list[str]] = {
+    "Support": BLOCKS,
+    "Billing Resolver": BLOCKS,
+    "Support Manager": BLOCKS + BLOCKS_EDIT,
+    "Automation Engineer": BLOCKS,
+    "Revenue Ops Lead": BLOCKS + BLOCKS_EDIT,
+    "Product Ops": BLOCKS,
+    "Auditor": BLOCKS,
+    "Onboarding Squad": BLOCKS,
+    "CSM": BLOCKS,
+}
 INCIDENT = ["gates.view_incident"]
 INCIDENT_WORK = ["gates.work_incident", "gates.edit_outreach_template", "gates.edit_service_scope"]
 INCIDENT_SEND = ["gates.approve_outreach"]
@@ -101,6 +124,12 @@ INCIDENTS: dict[str, list[str]] = {
     "Auditor": INCIDENT,
     "Onboarding Squad": INCIDENT,
     "CSM": INCIDENT,
+}
+CLAIMS = ["sync.view_claimcheck", "sync.verify_claim"]
+CLAIM_CHECKS: dict[str, list[str]] = {
+    **{name: CLAIMS for name in FIRST if name not in ("Auditor", assistants.GROUP)},
+    "Auditor": CLAIMS[:1],
+    assistants.GROUP: sorted(assistants.MAY),
 }
 ONBOARD = ["gates.view_checklist"]
 STEPS = ["gates.work_checklist"]
@@ -122,12 +151,19 @@ ADDED: dict[str, list[str]] = {
 }  # fmt: skip
 GROUPS: dict[str, list[str]] = {
     name: FIRST[name]
-    + ADDED[name]
+    + ADDED.get(name, [])
     + CONNECT.get(name, [])
     + RECONCILE.get(name, [])
+    + ERASURES.get(name, [])
     + PORTALS.get(name, [])
     + SYNC.get(name, [])
     + INCIDENTS.get(name, [])
+    + CLAIM_CHECKS.get(name, [])
+    + CANCEL.get(name, [])
+    + GOVERNANCE.get(name, [])
+    + ROLLOUT.get(name, [])
+    + presets_tickets.GROUPS.get(name, [])
+    + presets_disputes.GROUPS.get(name, [])
     for name in FIRST
 }
 

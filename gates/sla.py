@@ -20,13 +20,14 @@ from ledger import book, clock, sets
 ACTOR = "system:sla"
 A_PASS = 500
 MOST_PASSES = 40
+DUE_BY = "due_by"  # in an item's evidence: the latest it may be due, whatever is promised
 LONGEST_REST = timedelta(days=7)  # a snooze that names no time ends here
 
 # What bumping and waking read of an item, in this order.
 COLUMNS = (
     "id", "state", "state_version", "kind", "tier", "created_at", "sla_from", "paused_at", "bumps", "owner_group",
     "fallback_group", "owner_id", "claimed_until", "due_at", "touch_due_at", "target_seconds", "bump_at", "action_id",
-    "event_id", "customer_id", "correlation_id", "amount_minor", "currency",
+    "event_id", "customer_id", "correlation_id", "amount_minor", "currency", "evidence",
 )  # fmt: skip
 WRITTEN = {
     "state": "text", "state_version": "int", "sla_from": "timestamptz", "paused_at": "timestamptz", "bumps": "smallint",
@@ -62,6 +63,7 @@ class Held:
     correlation_id: Any
     amount_minor: int | None
     currency: str
+    evidence: dict[str, Any]
     rows: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -74,6 +76,7 @@ def promise(items: Sequence[dict[str, Any]], now: datetime) -> None:
     for one in items:
         plan = promises.plan(str(one.get("kind", "")), str(one.get("tier") or ""), now)
         one.setdefault("due_at", plan.due_at)
+        one["due_at"] = _capped(one["due_at"], one.get("evidence"), now)
         one["touch_due_at"] = min(plan.touch_at, one["due_at"])
         one["target_seconds"] = seconds(one["due_at"] - now)
         one["bump_at"] = plan.next_at(0)
@@ -110,9 +113,16 @@ def renew(item: ReviewItem, now: datetime | None = None) -> None:
 
 def _set_plan(item: ReviewItem | Held) -> None:
     plan = plan_of(item)
-    item.due_at, item.touch_due_at = plan.due_at, min(plan.touch_at, plan.due_at)
-    item.target_seconds = seconds(plan.due_at - plan.start)
+    item.due_at = _capped(plan.due_at, item.evidence, plan.start)
+    item.touch_due_at = min(plan.touch_at, item.due_at)
+    item.target_seconds = seconds(item.due_at - plan.start)
     item.bump_at = None if item.paused_at else plan.next_at(item.bumps)
+
+
+def _capped(due_at: datetime, evidence: Mapping[str, Any] | None, start: datetime) -> datetime:
+    """Never later than the latest time somebody outside gave; never before the item itself."""
+    latest = (evidence or {}).get(DUE_BY)
+    return due_at if not latest else min(due_at, max(start, datetime.fromisoformat(latest)))
 
 
 def seconds(span: timedelta) -> int:
@@ -258,8 +268,9 @@ def _repromise(one: Held, promises: Promises) -> bool:
     """Whether anything about the promise changed; a row is written where the due time did."""
     plan = promises.plan(one.kind, one.tier, one.sla_from or one.created_at)
     before = (one.due_at, one.touch_due_at, one.bump_at, one.target_seconds)
-    one.due_at, one.touch_due_at = plan.due_at, min(plan.touch_at, plan.due_at)
-    one.target_seconds = seconds(plan.due_at - plan.start)
+    one.due_at = _capped(plan.due_at, one.evidence, plan.start)
+    one.touch_due_at = min(plan.touch_at, one.due_at)
+    one.target_seconds = seconds(one.due_at - plan.start)
     one.bump_at = None if one.paused_at else plan.next_at(one.bumps)
     if before == (one.due_at, one.touch_due_at, one.bump_at, one.target_seconds):
         return False

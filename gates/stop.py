@@ -11,7 +11,7 @@ from django_fsm import can_proceed
 
 from gates.models import Automation, StopSwitch
 from ledger import book, clock, wake
-from ledger.models import Action, LedgerRow
+from ledger.models import Action, Customer, LedgerRow
 
 ALL = "all"
 SEND, QUEUE = "send", "queue"  # what a resume does with what was held: let it leave, or ask people again
@@ -20,6 +20,11 @@ PACE, MOST_A_MINUTE = 10, 600
 ALLOWS_SQL = """
 select coalesce(bool_and(state = 'running'), false) and bool_or(scope = 'all') as allowed
   from gates_stopswitch where scope in ('all', %s, %s)"""
+# Of one action, whose customer may be halted alone.
+ITS_CUSTOMER_SQL = """
+not exists (select from gates_stopswitch s join ledger_action a on a.id = %s
+              join ledger_customer c on c.id = a.customer_id
+             where s.scope = 'customer:' || c.external_id and s.state <> 'running')"""
 
 
 class Refused(Exception):
@@ -31,8 +36,13 @@ class Refused(Exception):
 
 
 def scopes_of(provider: str, automation: str) -> tuple[str, str]:
-    """The scopes beside `all` that a write answers to."""
+    """The scopes beside `all` that a write answers to; what is about a customer answers to `of_customer` as well."""
     return f"provider:{provider}", f"automation:{automation}"
+
+
+def of_customer(external_id: str) -> str:
+    """The scope of what is written about one customer: a drill halts an internal one alone."""
+    return f"customer:{external_id}"
 
 
 def blocks(provider: str, automation: str = "") -> bool:
@@ -48,6 +58,20 @@ def switches() -> list[StopSwitch]:
     return sorted(rows, key=lambda one: (one.scope != ALL, one.scope))
 
 
+def trip(scope: str, *, actor: str, reason: str, inputs: Mapping[str, Any]) -> StopSwitch | None:
+    """Halt a scope without a person, by a rule with its numbers; None where it is not running. Two people resume it."""
+    with transaction.atomic():
+        switch = _locked(scope)
+        if switch.state != StopSwitch.State.RUNNING:
+            return None
+        prior = str(switch.state)
+        switch.engage()
+        switch.reason, switch.stopped_by, switch.stopped_at = reason, None, clock.now()
+        switch.release_halted_at = None
+        _save(switch, prior, "trip", actor, reason, inputs)
+        return switch
+
+
 def is_stopped() -> bool:
     """Whether any scope is not running, or the row of scope all is missing."""
     states = dict(StopSwitch.objects.values_list("scope", "state"))
@@ -58,7 +82,9 @@ def covered(scope: str) -> Q:
     """The actions that a scope halts."""
     head, _, name = scope.partition(":")
     everything = Q(pk__isnull=False)  # not an empty Q, whose opposite is empty as well
-    return {"provider": Q(provider=name), "automation": Q(automation=name)}.get(head, everything)
+    return {
+        "provider": Q(provider=name), "automation": Q(automation=name), "customer": Q(customer__external_id=name),
+    }.get(head, everything)  # fmt: skip
 
 
 def held_count(scope: str = ALL) -> int:
@@ -182,7 +208,7 @@ PERMISSIONS = {
 
 def _decide(scope: str, by: User, verb: str, change: Callable[[StopSwitch], None]) -> StopSwitch:
     """Run one verb behind the door; a refused permission or four-eyes rule is written down after the rollback."""
-    _check_scope(scope)
+    check_scope(scope)
     try:
         with transaction.atomic():
             switch = _locked(scope)
@@ -208,13 +234,17 @@ def _locked(scope: str) -> StopSwitch:
     return StopSwitch.objects.select_for_update(of=("self",)).get(scope=scope)
 
 
-def _check_scope(scope: str) -> None:
+def check_scope(scope: str) -> None:
     """A stop with a name nobody has would look like a stop and halt nothing."""
     if scope == ALL:
         return
     head, _, name = scope.partition(":")
-    if head not in ("provider", "automation") or not name:
-        raise Refused(422, "scope", "scope: must be all, provider:<name> or automation:<name>")
+    if head not in ("provider", "automation", "customer") or not name or len(scope) > 80:
+        raise Refused(422, "scope", "scope: must be all, provider:<name>, automation:<name> or customer:<external id>")
+    if head == "customer":
+        if not Customer.objects.filter(external_id=name).exists():
+            raise Refused(422, "scope", f"scope: there is no customer {name!r}")
+        return
     names = settings.MESHLINE_PROVIDERS if head == "provider" else Automation.objects.values_list("name", flat=True)
     if name not in names:
         raise Refused(422, "scope", f"scope: there is no {head} {name!r}; there are {', '.join(sorted(names))}")

@@ -19,6 +19,7 @@ class Verdict(StrEnum):
 
 
 ASKED = "asked"  # the stage of what a person asked for: no rollout, but four eyes where money or a contract moves
+FOLLOWS = "follows"  # a parameter no person can fill in: the confirmed action, agreed to as a whole, that this ends
 SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 
@@ -102,6 +103,9 @@ class Facts:
     `amount_30d_minor` is what money actions of the customer come to in 30 days in the proposal's currency, the
     proposal's own amount included; None where it moves no money. `edited`: a person changed the action last.
     `mapping` is the version of the field mapping by which anything would be written.
+    `asked_at` is when the action was asked for, or changed last. `period_end` ends what is paid for, `cancel_pending`
+    says that the subscription ends with it, `ended_by_this` that the action itself ended it. `cancel_blocked` names the
+    entry by which it may not be cancelled.
     """
 
     now: datetime
@@ -122,6 +126,8 @@ class Facts:
     erp_record_id: str = ""
     ticket_id: str = ""
     ticket_status: str = ""
+    ticket_stamp: str = ""  # the support desk's own time of its last change, as text
+    ticket_trouble: str = ""  # "flips", or "deleted:", "merged:NUMBER": what keeps automations from writing on it
     has_owner: bool = True
     late_event: bool = False
     payment: Payment | None = None
@@ -131,8 +137,20 @@ class Facts:
     customer_state: str = ""
     erp_customer_id: str = ""
     mapping: int = 0
+    refund_status: str = ""  # of the refund that a follow-up is about, as read live
     synced_at: Mapping[str, datetime] = field(default_factory=dict)
     executing: bool = False
+    asked_at: datetime | None = None
+    period_end: datetime | None = None
+    cancel_pending: bool = False
+    ended_by_this: bool = False
+    cancel_blocked: str = ""
+    ticket_kind: str = ""  # what kind of ticket it is about, by tag or form
+    automation: str = ""
+    confidence: float | None = None  # how sure whoever proposed it is, 0 to 1; None where nobody said
+    assistant: bool = False  # a program that suggests asked for it, not a person
+    said: tuple[tuple[str, str, str, str, int, int], ...] = ()  # param, verdict, sense, topic, start, end of a claim
+    cooled_at: datetime | None = None  # when the same automation's last one of this kind for the customer is past
 
     def age(self, block: str) -> timedelta | None:
         """How old a block is; None when it was never read."""
@@ -200,6 +218,10 @@ class Policy:
     stage: str = "full"
     automation_version: int = 1
     is_owned: bool = True
+    sensitive: frozenset[str] = frozenset()  # kinds that are an owner's say
+    may_resolve: bool = False
+    segments: Mapping[str, str] = field(default_factory=dict)  # `tier:<name>` or `kind:<ticket kind>` -> stage
+    cooling: timedelta = timedelta()  # the least time between two of its actions of a kind for one customer
 
     @property
     def basis(self) -> dict[str, Any]:
@@ -208,6 +230,8 @@ class Policy:
             "stage": self.stage, "automation": self.automation_version,
             "gates": [[gate.name, gate.version] for gate in self.gates],  # in the order they judged
             "limits": _seconds(self.limits), "owned": self.is_owned,
+            **({"sensitive": sorted(self.sensitive)} if self.sensitive else {}),
+            **({"may_resolve": True} if self.may_resolve else {}),
         }  # fmt: skip
 
     @property

@@ -2,14 +2,15 @@
 
 import re
 
-from ledger import cells
+from ledger import cells, words_disputes, words_refunds
 
 KINDS = {
+    **words_refunds.KINDS,
+    **words_disputes.KINDS,
     "contract.suspend": "Suspend contract",
     "contract.downgrade": "Downgrade contract",
     "contract.restore": "Restore contract",
     "contract.cancel": "Cancel contract",
-    "payment.refund": "Refund payment",
     "customer.create": "Create customer in the ERP",
     "invoice.create": "Create first invoice",
     "billing_customer": "Choose billing customer",
@@ -21,6 +22,9 @@ KINDS = {
     "ticket.open": "Open support ticket",
     "ticket.note": "Add note to ticket",
     "ticket.tag": "Tag ticket",
+    "ticket.reply": "Answer ticket",
+    "ticket.handoff": "Write handoff note on ticket",
+    "ticket": "Ticket",
     "mail.progress": "Send progress mail",
     "reconcile.delta": "Settle a difference",
     "reconcile.mismatch": "Too many differences",
@@ -31,9 +35,12 @@ KINDS = {
     "outreach.mail": "Write to customer by mail",
     "outreach.ticket": "Write to customer by ticket",
     "incident": "Incident",
+    "drill.probe": "Probe of a drill",
+    "stop.tripped": "Stopped by itself",
 }
 
 DECISIONS = {
+    **words_disputes.DECISIONS,
     "observe": "Observed only",
     "hold": "Held",
     "ask": "Asked a person",
@@ -135,6 +142,12 @@ DECISIONS = {
     "redate": "Due date changed",
     "mail": "Progress mail asked for",
     "edit_template": "Checklist template changed",
+    "meet_ticket": "Ticket met",
+    "flip_ticket": "Ticket changed back and forth",
+    "kind_ticket": "Ticket recognised",
+    "resolve_ticket": "Ticket solved by a reply",
+    "edit_ticket_kind": "Ticket kind changed",
+    "hand_over": "Handed over on the ticket",
     "declare": "Incident declared",
     "report": "Incident reported",
     "rescope": "Scope changed",
@@ -155,6 +168,15 @@ DECISIONS = {
     "edit_message": "Message changed",
     "edit_service": "Scope of a service changed",
     "raise_alert": "Alert raised",
+    "backtest": "Back-test asked for",
+    "trip": "Stopped by itself",
+    "start_drill": "Drill begun",
+    "pass_drill": "Drill passed",
+    "fail_drill": "Drill failed",
+    "plan_audit": "Review planned",
+    "judge_row": "Sampled row judged",
+    "close_audit": "Review closed",
+    "hand_audit": "Review handed on",
     "resolve_alert": "Alert resolved",
     "tick": "Step of a runbook done",
     "untick": "Step of a runbook taken back",
@@ -175,17 +197,16 @@ OUTCOMES = {
 
 # Why something waits for a person: the rule, gate or error class behind it, as a clause that ends a sentence.
 WHYS = {
+    **words_refunds.WHYS,
+    **words_disputes.WHYS,
     "safety_window": "the payment may still come",
     "stale_context": "what we know is too old",
     "late_event": "the event came very late",
+    "cooling_period": "the automation did the same a short time ago",
     "erp_record_linked": "no ERP record is linked",
     "ticket_linked": "no ticket is linked",
     "rollout_stage": "the automation asks each time",
-    "open-dispute": "a payment is disputed",
-    "fraud-flag": "there is a fraud warning",
     "asked_by_person": "a person asked for it",
-    "refund-limit": "it is above what one person may give",
-    "refund_fits": "the payment does not allow it",
     "edited_by_person": "a person changed it",
     "ready_for_billing": "the deal is not ready for billing",
     "missing_email": "there is no e-mail address to find it by",
@@ -212,8 +233,6 @@ WHYS = {
     "closed_period": "the posting period is closed",
     "duplicate_name": "the name is taken in the ERP",
     "waits_at_provider": "the provider has not finished it",
-    "refund_failed": "the refund failed",
-    "refund_canceled": "the refund was cancelled",
     "restore-asks": "giving access back is asked for",
     "owner-missing": "the automation has no owner",
     "unknown": "nobody knows whether it happened",
@@ -257,16 +276,14 @@ WHYS = {
 }
 
 RULES = {
+    **words_refunds.RULES,
+    **words_disputes.RULES,
     "safety_window": "Safety window",
     "stale_context": "Age of what we know",
     "late_event": "Late event",
     "erp_record_linked": "ERP record linked",
     "ticket_linked": "Ticket linked",
     "rollout_stage": "Stage of the automation",
-    "open-dispute": "Open dispute",
-    "fraud-flag": "Fraud warning",
-    "refund-limit": "Refunds above the limit",
-    "refund_fits": "Refund fits the payment",
     "edited_by_person": "Changed by a person",
     "ready_for_billing": "Ready for billing",
     "customer_settled": "Customer confirmed",
@@ -290,13 +307,13 @@ VERDICTS = {
 }
 
 EVENTS = {
+    **words_refunds.EVENTS,
+    **words_disputes.EVENTS,
     "payment.failed": "Payment failed",
     "payment.succeeded": "Payment received",
     "invoice.closed": "Invoice closed",
     "subscription.changed": "Subscription changed",
     "subscription.ended": "Subscription ended",
-    "dispute.changed": "Dispute changed",
-    "fraud.warned": "Fraud warning",
     "customer.changed": "Customer changed",
     "customer.gone": "Customer removed",
     "event": "Read an event",

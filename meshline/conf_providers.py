@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 from zoneinfo import available_timezones
 
-from meshline import conf_mail
+from meshline import conf_mail, conf_stripe
 from meshline.env import Secrets, env_int, env_secret, env_str, env_url, is_loopback, refuse, split
 
 WEBHOOK_SECRETS = {
@@ -85,10 +85,12 @@ def secrets(default: Mapping[str, str]) -> Secrets:
 
 
 def stripe(default: Mapping[str, str], dev: bool) -> dict[str, Any]:
-    """Billing."""
+    """Billing: the first account, and further ones by name."""
+    key = _secret("MESHLINE_STRIPE_API_KEY", default)
     return {
         "base_url": _url("MESHLINE_STRIPE_BASE_URL", default, dev),
-        "api_key": _secret("MESHLINE_STRIPE_API_KEY", default),
+        "api_key": key,
+        "accounts": conf_stripe.accounts(key, env_str("MESHLINE_SYNC_ACCOUNT", "default")),
         "api_version": _text("MESHLINE_STRIPE_API_VERSION", default, "2026-10-28.endive"),
     }
 
@@ -112,6 +114,7 @@ def netsuite(default: Mapping[str, str], dev: bool) -> dict[str, Any]:
         # The limit is the account's and shared with every other integration of it, so ours stays well below.
         "concurrency": env_int("MESHLINE_NETSUITE_CONCURRENCY", 4, low=1, high=300),
         "item": _text("MESHLINE_NETSUITE_ITEM", default),
+        "credit_item": _text("MESHLINE_NETSUITE_CREDIT_ITEM", default),
         "async": _text("MESHLINE_NETSUITE_ASYNC", default) == "1",
         "contract_record": _text("MESHLINE_NETSUITE_CONTRACT_RECORD", default, "customrecord_mesh_contract"),
         "status_field": _text("MESHLINE_NETSUITE_STATUS_FIELD", default, "custrecord_mesh_status"),

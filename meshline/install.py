@@ -12,7 +12,7 @@ from sync.mappings import active
 
 MOST_RESIDENTS = 32
 # Subjects of the wire; ledger and gates publish their own.
-OF_SYNC = ("portal_link", "link_import", "delta", "sync_run", "sync_error")
+OF_SYNC = ("portal_link", "link_import", "delta", "sync_run", "sync_error", "dispute", "refund", "erasure")
 
 
 def install(**_signal: Any) -> None:

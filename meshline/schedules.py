@@ -55,7 +55,16 @@ SCHEDULES: tuple[Job, ...] = (
     Job("weekly_signals", timedelta(days=7), "sync.signals.weekly", after=timedelta(days=4, hours=6)),
     Job("seal_ledger", timedelta(minutes=5), "ledger.seals.sealing.job", after=timedelta(minutes=3)),
     Job("verify_ledger", timedelta(minutes=5), "meshline.ledger_watch.run", after=timedelta(minutes=4)),
+    Job("backtest_tend", timedelta(minutes=1), "sync.backtest_job.tend"),
+    Job("gameday_watch", timedelta(minutes=5), "sync.gameday.watch", after=timedelta(minutes=1)),
+    Job("shadow_compare", timedelta(minutes=10), "sync.shadow.job", after=timedelta(minutes=6)),
+    Job("shadow_week", timedelta(days=7), "sync.shadow.weekly", after=timedelta(days=4, hours=6)),
+    Job("plan_audits", timedelta(hours=1), "gates.audits.plan", after=timedelta(minutes=7)),
     Job("alerts", timedelta(minutes=1), "sync.incidents.paging.watch"),
+    Job("rollout", timedelta(minutes=1), "sync.rollout.watch"),
+    Job("weekly_triage", timedelta(days=7), "gates.rollout.triage.weekly", after=timedelta(days=4, hours=7)),
+    Job("erase_again", timedelta(hours=1), "sync.erasure.erasing.run", after=timedelta(minutes=20)),
+    Job("retention", timedelta(days=1), "sync.erasure.retention.run", after=timedelta(hours=3, minutes=30)),
     Job("make_partitions", timedelta(days=1), "meshline.housekeeping.make_partitions", after=timedelta(hours=3)),
 )
 

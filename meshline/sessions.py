@@ -6,13 +6,13 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
+from gates import assistants
 from ledger import cells, clock
 
 log = structlog.get_logger(__name__)
@@ -29,8 +29,8 @@ concat_ws('|', auth_user.is_staff, auth_user.is_superuser,
     where p.user_id = auth_user.id))"""
 
 
-class Backend(ModelBackend):
-    """Django's own, with what each request needs to know of its person read in the same statement."""
+class Backend(assistants.Backend):
+    """Django's own, cut for assistants; what each request needs of its person is read in the same statement."""
 
     def get_user(self, user_id: Any) -> User | None:
         """The person of a session, with role and settings; None when the account was switched off."""

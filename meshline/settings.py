@@ -9,13 +9,18 @@ from django.core.exceptions import ImproperlyConfigured
 
 from meshline import (
     conf_api,
+    conf_disputes,
     conf_incidents,
     conf_logging,
     conf_login,
     conf_portal,
     conf_providers,
     conf_queue,
+    conf_refunds,
+    conf_rollout,
     conf_sync,
+    conf_tickets,
+    conf_trips,
     env,
 )
 from meshline.env import env_bool, env_database, env_int, env_list, env_secret, env_str, refuse
@@ -208,7 +213,17 @@ MESHLINE_PORTAL = conf_portal.read(dev=MESHLINE_DEV)
 MESHLINE_SYNC_THREADS, MESHLINE_SYNC_ACCOUNT, MESHLINE_SYNC_ACCOUNTS, MESHLINE_SYNC_ERROR_DAYS = (
     conf_sync.read().values()
 )
+MESHLINE_CREDIT_MEMOS, MESHLINE_REFUND_TICKETS = conf_refunds.read().values()
+MESHLINE_CLAIM_WORDING_FILE = env_str("MESHLINE_CLAIM_WORDING_FILE", "")
 MESHLINE_QUIET_HOURS, MESHLINE_QUIET_ZONE, MESHLINE_OUTREACH_ONE_PERSON = conf_incidents.read().values()
+MESHLINE_TRIPS, MESHLINE_DRILL_CUSTOMER = conf_trips.read(), conf_trips.drill_customer()
+MESHLINE_DISPUTES = conf_disputes.read()
+MESHLINE_TICKET_FLIPS, MESHLINE_TICKET_FLIP_MINUTES = conf_tickets.read().values()
+MESHLINE_KEEP_BODIES_DAYS = env_int("MESHLINE_KEEP_BODIES_DAYS", 90, low=1, high=3650)
+MESHLINE_KEEP_LEDGER_DAYS = env_int("MESHLINE_KEEP_LEDGER_DAYS", 2557, low=365, high=36_500)
+MESHLINE_ROLLOUT = conf_rollout.read(dev=MESHLINE_DEV)
+# What the way up rests on and only the layer above knows.
+MESHLINE_ROLLOUT_SOURCES = {"reconciled": "sync.rollout.reconciled", "undoing": "sync.rollout.undoing"}
 
 # --- Web security ----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,8 @@ from ledger import cells
 from ledger.readonly import ReadOnlyAdmin, as_uuid, choice, exact, of_systems, page_of, since
 from ledger.words import from_identifier
 from sync.cells import answer_tag, condition_tag
-from sync.models import Attempt, Delta, JobRun, ProviderState, ReconcileRun, Refusal, SlackAccount, SlackMessage
+from sync.erasure.admin import ErasureAdmin
+from sync.models import Attempt, Delta, Erasure, JobRun, ProviderState, ReconcileRun, Refusal, SlackAccount, SlackMessage
 from sync.reconcile.admin import DeltaAdmin, ReconcileRunAdmin
 from sync.slack.lists import SlackAccountAdmin, SlackMessageAdmin
 
@@ -201,3 +202,4 @@ admin.site.register(Delta, DeltaAdmin)
 admin.site.register(ReconcileRun, ReconcileRunAdmin)
 admin.site.register(SlackAccount, SlackAccountAdmin)
 admin.site.register(SlackMessage, SlackMessageAdmin)
+admin.site.register(Erasure, ErasureAdmin)

@@ -1,33 +1,23 @@
-"""What a gate would have said to decisions that were made: judged again on what the ledger stored with them."""
+"""What a gate or an automation would have said to decisions that were made: judged again on what the ledger stored."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-from gates import recompute
 from gates.decide import decide
-from gates.models import GateVersion
 from gates.rules import typed
-from gates.types import Decision, Facts, Gate, Policy, Proposal, Verdict
-from ledger import clock, sets
-from sync import actions
+from gates.types import Facts, Gate, Policy, Proposal, Verdict
+from ledger import clock
+from sync.backtest_rows import FIRST, UNREADABLE, Gates, Range, Stored, gate_of, span, walk
+
+__all__ = ["Changed", "Rehearsal", "Trial", "gate_of", "judge", "rehearse"]
 
 MOST = 5000
 WINDOW = 200_000  # rows looked through for them
 SAMPLE = 12
-
-SQL = """
-select l.id, l.action_id, l.customer_id, l.inputs, a.kind, a.target, a.business_key, a.because, a.params,
-       a.amount_minor, a.currency
-  from ledger_ledgerrow l join ledger_action a on a.id = l.action_id
- where l.id > (select coalesce(max(id), 0) from ledger_ledgerrow) - %(window)b::bigint
-   and l.subject_kind = 'action' and l.decision in ('hold', 'ask', 'approve', 'observe')
-   and l.recorded_at >= %(since)b and l.inputs ? 'policy'
-   and (%(kinds)b::text[] = '{}' or a.kind = any(%(kinds)b::text[]))
- order by l.id desc limit %(most)b"""
+RESTING = ("shadow", "paused")
+LIVE = "full"  # what is judged in shadow is compared as it would be were the automation trusted with everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +29,15 @@ class Changed:
     kind: str
     before: str
     after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is tried: one gate in the place of the one of its name, or gates and limits as they are now, in a stage."""
+
+    gate: Gate | None = None
+    now: Policy | None = None
+    stage: str = ""
 
 
 @dataclass(slots=True)
@@ -65,65 +64,72 @@ def rehearse(gate: Gate, *, days: int = 30, most: int = MOST) -> Rehearsal:
 
     Reads only. A decision whose gates, kind or facts are not known any more is counted as unreadable.
     """
-    since = clock.now() - timedelta(days=days)
-    given = {"window": WINDOW, "since": since, "kinds": sorted(gate.applies_to), "most": most}
-    rows = sets.run(SQL, given)
-    known = all_gates()
-    done = Rehearsal(days=days, cut=len(rows) == most)
-    for row in rows:
+    now, last = clock.now(), span()[1]
+    later = now + timedelta(days=1)
+    wanted = Range(last - WINDOW, last, now - timedelta(days=days), later, tuple(sorted(gate.applies_to)), verbs=FIRST)
+    rows = deque(walk(wanted), most + 1)
+    done = Rehearsal(days=days, cut=len(rows) > most)
+    known, trial = Gates(), Trial(gate)
+    for one in list(rows)[-most:]:
         try:
-            _one(row, gate, known, done)
-        except (
-            AttributeError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ):  # stored in a shape, or by a gate or a kind, that is gone
+            changed = judge(one, trial, known, done)
+        except UNREADABLE:  # stored in a shape, or by a gate or a kind, that is gone
             done.unreadable += 1
+            continue
+        if changed is not None and len(done.sample) < SAMPLE:
+            done.sample.append(changed)
     return done
 
 
-def all_gates() -> dict[tuple[str, int], Gate]:
-    """Every version of every gate, by name and version."""
-    return {(one.name, one.version): gate_of(one) for one in GateVersion.objects.all()}
+def judge(one: Stored, trial: Trial, known: Gates, done: Rehearsal) -> Changed | None:
+    """Judge one decision both ways and count it. Raises one of UNREADABLE, with nothing counted."""
+    proposal, facts, policy = one.proposal(), one.facts(), one.policy(known)
+    approved = frozenset(one.inputs["policy"]["approved"])
+    before, after = (_by_gate if trial.gate else _by_now)(one, trial, proposal, facts, policy, approved, done)
+    if before == after:
+        return None
+    done.steps[before, after] += 1
+    return Changed(one.row, one.action, one.kind, before, after)
 
 
-def gate_of(one: GateVersion) -> Gate:
-    """A stored version as judgement sees it."""
-    return Gate(one.name, one.version, tuple(one.rows), Verdict(one.result), one.message, frozenset(one.applies_to))
+def would(proposal: Proposal, facts: Facts, policy: Policy, approved: frozenset[str]) -> str:
+    """The state it takes; of what only observes, the one it would take were it trusted with everybody."""
+    if policy.stage in RESTING:
+        policy = replace(policy, stage=LIVE, segments={})
+    return decide(proposal, facts, policy, approved_rules=approved).state
 
 
-def _one(row: Sequence[Any], gate: Gate, known: Mapping[tuple[str, int], Gate], done: Rehearsal) -> None:
-    number, action, _, inputs, *about = row
-    proposal, facts = _proposal(about), recompute.facts_of(inputs)
-    policy = recompute.policy_of(inputs["policy"], lambda name, version: known[name, version])
-    approved = frozenset(inputs["policy"]["approved"])
+def _by_gate(
+    one: Stored, trial: Trial, proposal: Proposal, facts: Facts, policy: Policy, approved: frozenset[str],
+    done: Rehearsal,
+) -> tuple[str, str]:  # fmt: skip
+    gate = trial.gate
+    assert gate is not None
     fires = typed.evaluate(gate, proposal, facts).verdict is not Verdict.PASS
-    had = any(one.name == gate.name for one in policy.gates)
+    had = any(each.name == gate.name for each in policy.gates)
     done.seen += 1
     done.fired += fires
     if not (fires or had):
-        return  # neither this gate nor one of its name has a say
-
-    def state(gates: tuple[Gate, ...]) -> str:
-        return _decision(proposal, facts, replace(policy, gates=gates), approved).state
-
-    others = tuple(one for one in policy.gates if one.name != gate.name)
-    before, after = state(policy.gates), state((*others, gate))
-    if fires and after != state(others):
+        return "", ""  # neither this gate nor one of its name has a say
+    others = tuple(each for each in policy.gates if each.name != gate.name)
+    before = would(proposal, facts, policy, approved)
+    after = would(proposal, facts, replace(policy, gates=(*others, gate)), approved)
+    if fires and after != would(proposal, facts, replace(policy, gates=others), approved):
         done.freer += 1
-    if before != after:
-        done.steps[before, after] += 1
-        if len(done.sample) < SAMPLE:
-            done.sample.append(Changed(number, action, proposal.kind, before, after))
+    return before, after
 
 
-def _decision(proposal: Proposal, facts: Facts, policy: Policy, approved: frozenset[str]) -> Decision:
-    return decide(proposal, facts, policy, approved_rules=approved)
-
-
-def _proposal(about: Sequence[Any]) -> Proposal:
-    """The proposal an action came from. Raises KeyError for a kind that is not registered any more."""
-    name, target, business_key, because, params, amount, currency = about
-    kind = actions.get(name)
-    return Proposal(name, target, business_key, because, params, kind.risk, kind.needs, amount, currency)
+def _by_now(
+    one: Stored, trial: Trial, proposal: Proposal, facts: Facts, policy: Policy, approved: frozenset[str],
+    done: Rehearsal,
+) -> tuple[str, str]:  # fmt: skip
+    assert trial.now is not None
+    rests = policy.stage in RESTING
+    before = would(proposal, facts, policy, approved) if rests and not trial.stage else one.state
+    tried = replace(policy, gates=trial.now.gates, limits=trial.now.limits, stage=trial.stage or policy.stage)
+    if trial.stage in RESTING:
+        after = decide(proposal, facts, tried, approved_rules=approved).state
+    else:
+        after = would(proposal, facts, tried, approved)
+    done.seen += 1
+    return before, after

@@ -1,18 +1,19 @@
 """What one batch decided, gathered while judging and written together: a few statements for any number of events."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from gates import decide, items, limits, preview
+from gates import blocklist, decide, items, limits, preview
 from gates.policy import Policies
 from gates.types import Decision, Facts, Policy, Proposal
 from ledger import book, sets
 from ledger.identity import lane_of, new_action_id
 from sync import actions, correlate, facts
 from sync.actions.base import Confirmation, Work
+from sync.claims import drafts
 from sync.facts import Known
 from sync.onboarding import checklists
 
@@ -28,6 +29,8 @@ class Cause:
     requested_by: int | None = None
     reverses: UUID | None = None
     edited_by: int | None = None
+    confidence: float | None = None
+    assistant: bool = False
 
 
 @dataclass(slots=True)
@@ -46,6 +49,8 @@ class Booking:
     endings: list[dict[str, Any]] = field(default_factory=list)
     links: list[tuple[int, correlate.Link, int | None]] = field(default_factory=list)
     done: dict[str, list[tuple[Work, Confirmation]]] = field(default_factory=dict)
+    looked: list[dict[str, Any]] = field(default_factory=list)
+    last_look: drafts.Looked = drafts.NOTHING
 
     def propose(self, proposal: Proposal, known: Known, cause: Cause) -> UUID:
         """Judge one proposal and take its action in; returns the action's id."""
@@ -53,8 +58,10 @@ class Booking:
         decision = decide.decide(proposal, judged_on, policy_for(self.policies, cause.automation))
         action = _action_row(proposal, known, cause, judged_on, decision)
         self.actions.append(action)
+        if judged_on.said:
+            self.looked += drafts.rows_of(self.last_look, action)
         if decision.state == "in_review":
-            item = {**action, "tier": known.tier, "confidence": proposal.confidence}
+            item = {**action, "tier": known.tier, "confidence": judged_on.confidence}
             self.ask(item, decision, self.policies.owner_of(cause.automation))
         return action["id"]
 
@@ -65,13 +72,49 @@ class Booking:
             amount += limits.spent_minor(known.refs.customer_id, proposal.currency, but=but) + sum(
                 one["amount_minor"] for one in self.actions if _adds_to(one, known.refs.customer_id, proposal.currency)
             )
-        about = facts.About(str(but or ""), amount, cause.edited_by is not None, cause.late)
+        refs = known.refs
+        blocked = blocklist.hit(
+            proposal.kind, proposal.params, refs.external_id, refs.contract_external_id, known.tier
+        )  # fmt: skip
+        is_edited = cause.edited_by is not None
+        said = self._said(proposal, known)
+        sure = cause.confidence if proposal.confidence is None else proposal.confidence
+        about = facts.About(
+            str(but or ""), amount, is_edited, cause.late, cancel_blocked=blocked, automation=cause.automation,
+            confidence=sure, assistant=cause.assistant, said=said,
+        )  # fmt: skip
         key = proposal.business_key
-        return facts.build(known, now=self.now, business_key=key, executing=False, about=about)
+        built = facts.build(known, now=self.now, business_key=key, executing=False, about=about)
+        return replace(built, cooled_at=self._cooled_at(proposal, known, cause)) if but is None else built
+
+    def _said(self, proposal: Proposal, known: Known) -> drafts.Said:
+        """What the words that leave with it claim; those of this batch's confirmations count already."""
+        if not drafts.texts_of(proposal.kind):
+            return ()
+        refs = known.refs
+        pending = drafts.confirmed_now(self.done, refs.customer_id) if self.done else ()
+        looked = drafts.look(proposal.kind, proposal.params, refs.customer_id, refs.contract_id or None, pending)
+        self.last_look = looked
+        return looked.said
+
+    def _cooled_at(self, proposal: Proposal, known: Known, cause: Cause) -> datetime | None:
+        """Until when the automation has to wait, as it did the same for the customer a short time ago."""
+        cooling = policy_for(self.policies, cause.automation).cooling
+        if not cooling:
+            return None
+        mine = [
+            one["automation"] == cause.automation
+            for one in self.actions
+            if (one["customer_id"], one["kind"]) == (known.refs.customer_id, proposal.kind)
+        ]
+        last = limits.last_done(cause.automation, proposal.kind, known.refs.customer_id)
+        return self.now + cooling if any(mine) else last + cooling if last else None
 
     def ask(self, action: Mapping[str, Any], decision: Decision, owner_group: str) -> None:
         """Open an item for an action that needs a person."""
-        worst = decision.worst
+        worst, looked = decision.worst, action.get("looked")
+        if looked is not None:
+            self.looked += drafts.rows_of(looked, action)
         self.items.append(
             {
                 "action_id": action["id"], "customer_id": action["customer_id"], "kind": action["kind"],
@@ -101,6 +144,11 @@ class Booking:
         known.blocks[block] = content
         self.blocks.setdefault(known.refs.customer_id, {})[f"{block}:{known.refs.contract_id}"] = content
 
+    def drop(self, ids: Sequence[UUID]) -> None:
+        """What was proposed a moment ago in this very batch is not wanted any more: it was never there."""
+        self.actions[:] = [one for one in self.actions if one["id"] not in ids]
+        self.items[:] = [one for one in self.items if one.get("action_id") not in ids]
+
     def close(self, action_id: Any, resolution: str) -> None:
         """The open item of this action is settled."""
         self.closed.setdefault(resolution, []).append(action_id)
@@ -123,6 +171,7 @@ class Booking:
         for kind, confirmed in self.done.items():
             actions.get(kind).keep(confirmed)
         new = {row["id"] for row in self.actions}
+        drafts.store([one for one in self.looked if one["action_id"] in stored or one["action_id"] not in new])
         items.open_items([one for one in self.items if one.get("action_id") not in new or one["action_id"] in stored])
         for resolution, ids in self.closed.items():
             items.close_for(ids, resolution)
@@ -207,7 +256,9 @@ def _adds_to(one: Mapping[str, Any], customer_id: int, currency: str) -> bool:
 def _actor(cause: Cause) -> str:
     if cause.edited_by:
         return f"user:{cause.edited_by}"
-    return f"user:{cause.requested_by}" if cause.requested_by else f"automation:{cause.automation}"
+    if cause.requested_by:
+        return f"user:{cause.requested_by}"
+    return f"automation:{cause.automation}" if cause.automation else "system:refunds"
 
 
 def policy_for(policies: Policies, automation: str) -> Policy:

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from gates import blocklist
 from gates import spent as spending
 from gates.types import Facts, Proposal
 from ledger import sets
 from sync import actions, correlate, facts
 from sync.actions.base import ActionKind, Work
+from sync.claims import drafts
 from sync.facts import Known
 from sync.wiretypes import FrozenRequest
 
@@ -21,7 +23,10 @@ select a.id, a.kind, a.provider, a.automation, a.state, a.state_version, a.key, 
        a.rule_version, a.requested_by_id, a.edited_by_id,
        (select coalesce(jsonb_agg(jsonb_build_array(p.preview_hash, p.rules)), '[]'::jsonb) from gates_approval p
          where p.action_id = a.id and p.voided_at is null),
-       (select e.late from ledger_event e where e.id = a.event_id)
+       (select e.late from ledger_event e where e.id = a.event_id),
+       coalesce(case when a.edited_by_id is not null then (select max(r.recorded_at) from ledger_ledgerrow r
+          where r.action_id = a.id and r.decision = 'edit') end, a.created_at),
+       (a.facts ->> 'confidence')::float8, coalesce((a.facts ->> 'assistant')::bool, false)
   from ledger_action a where a.id = any(%(ids)b::uuid[])"""
 LEASED_SQL = f"{SQL} and a.lease_token = %(token)b"
 
@@ -61,7 +66,12 @@ class Claimed:
     edited_by_id: int | None
     approvals: list[tuple[str, list[str]]]
     late: bool | None
+    asked_at: datetime
+    confidence: float | None
+    assistant: bool
     spent_minor: int = 0
+    blocked: str = ""
+    looked: drafts.Looked = drafts.NOTHING
     known: Known | None = None
     work: Work | None = field(default=None, repr=False)
 
@@ -83,7 +93,8 @@ class Claimed:
     def proposal(self, withdrawn: str = "") -> Proposal:
         """The proposal it came from, to be judged again."""
         return Proposal(
-            self.kind_name, self.target, self.business_key, self.because, self.params, self.kind.risk, self.kind.needs,
+            self.kind_name, self.target, self.business_key, self.because, self.params, self.kind.risk_of(self.params),
+            self.kind.needs,
             self.amount_minor, self.currency, withdrawn=withdrawn,
         )  # fmt: skip
 
@@ -95,7 +106,12 @@ class Claimed:
         """The facts as known now, for a judgement right before sending."""
         assert self.known is not None
         amount = None if self.amount_minor is None else self.spent_minor + self.amount_minor
-        about = facts.About(str(self.id), amount, self.edited_by_id is not None, bool(self.late))
+        is_edited = self.edited_by_id is not None
+        about = facts.About(str(self.id), amount, is_edited, bool(self.late), self.asked_at, self.blocked)
+        about = replace(
+            about, automation=self.automation, confidence=self.confidence, assistant=self.assistant,
+            said=self.looked.said,
+        )  # fmt: skip
         return facts.build(self.known, now=now, business_key=self.business_key, executing=True, about=about)
 
 
@@ -120,6 +136,11 @@ def _with_known(rows: Sequence[tuple[Any, ...]], now: datetime) -> list[Claimed]
             one.known = _own(correlate.NOBODY)
         one.spent_minor = spent.get(one.id, 0)
         if one.known is not None:
+            refs = one.known.refs
+            one.blocked = blocklist.hit(
+                one.kind_name, one.params, refs.external_id, refs.contract_external_id, one.known.tier
+            )
+            one.looked = drafts.look(one.kind_name, one.params, refs.customer_id, refs.contract_id or None)
             one.work = _work(one, one.known, now)
     for name in {one.kind_name for one in claimed}:
         actions.get(name).prepare([one.work for one in claimed if one.kind_name == name and one.work])

@@ -115,6 +115,7 @@ def send(
         request_body="" if is_private else _storable(request.body.encode()),
         response_body="" if is_private else _storable(answer.body),
         request_id=_request_id(answer.headers),
+        account=request.account,
     )
     _log(exchange)
     if failure:

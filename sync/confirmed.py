@@ -1,10 +1,12 @@
 """What else a confirmed write changes here: the customer's state, columns of the contract, what it undid."""
 
+from dataclasses import replace
 from typing import Any
 
+from gates.playbooks import refunds
 from ledger import sets
 from ledger.book import Move
-from sync.booking import Booking
+from sync.booking import Booking, Cause
 from sync.claimed import Claimed
 
 ACTOR = "system:executor"
@@ -29,6 +31,11 @@ def change_contract(one: Claimed, changes: dict[str, Any]) -> None:
     columns = ", ".join(f"{name} = %({name})b" for name in chosen)
     values = {**chosen, "id": one.contract_id}
     sets.run(f"update ledger_contract set {columns}, updated_at = now() where id = %(id)b", values)
+
+
+def agreed(cause: Cause, kind: str) -> Cause:
+    """What a refund leads to was agreed to with it: the gates judge it, its automation's stage does not ask again."""
+    return replace(cause, automation="") if kind in refunds.FOLLOW_UPS else cause
 
 
 def compensate(one: Claimed, into: Booking) -> None:

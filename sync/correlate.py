@@ -140,9 +140,22 @@ select k.id, k.customer_id, k.external_id, k.state, k.state_version, k.plan, k.p
  where k.id = any(%(ids)b::bigint[])"""
 
 
+TICKETS = ("zendesk ticket", "zendesk customer_ticket")  # the one we opened for a contract, and the customer's own
+# Which billing account a customer is in: what an event told, then what the customer sync linked.
 LINKS_SQL = """
-select customer_id, contract_id, system || ' ' || kind, value from ledger_externalid
- where customer_id = any(%(ids)b::bigint[]) order by id"""
+select * from (
+  select customer_id, contract_id, system || ' ' || kind, value from ledger_externalid
+   where customer_id = any(%(ids)b::bigint[]) order by id) x
+union all
+select customer_id, null, 'billing account', billing_account from sync_synclink
+ where customer_id = any(%(ids)b::bigint[]) and billing_id <> '' and billing_account <> ''
+union all
+select t.customer_id, null, 'ticket trouble',
+       t.number || ' ' || case when i.id is not null then 'flips' else t.state || ':' || t.into end
+  from gates_ticket t left join gates_reviewitem i on i.id = t.guard_item and i.state <> 'resolved'
+ where t.customer_id = any(%(ids)b::bigint[]) and (t.guard_item is not null or t.state in ('deleted', 'merged'))
+   and (i.id is not null or t.state in ('deleted', 'merged'))"""
+BILLING_ACCOUNT = ("stripe", "account")  # a link whose value is `account/customer`
 
 
 def load(contract_ids: Iterable[int]) -> dict[int, Known]:
@@ -192,21 +205,37 @@ def _known(row: tuple[Any, ...], all_links: Sequence[tuple[Any, ...]]) -> Known:
     )
     suffix = f":{row[0]}"
     blocks = {name.removesuffix(suffix): block for name, block in row[11].items() if name.endswith(suffix)}
-    return Known(refs, row[10], row[3], row[4], row[5], row[6], row[7] or {}, row[8], blocks, *row[12:])
+    told = links.get(" ".join(BILLING_ACCOUNT), "").partition("/")[0]
+    return Known(
+        refs, row[10], row[3], row[4], row[5], row[6], row[7] or {}, row[8], blocks, *row[12:],
+        billing_account=links.get("billing account", told),
+        tickets={value: "" for _, _, name, value in all_links if name in TICKETS}
+        | dict(value.split(" ", 1) for _, _, name, value in all_links if name == "ticket trouble"),
+    )  # fmt: skip
 
 
 # What an action is about that tells only ourselves.
 NOBODY = Known(Refs(0, "", 0, ""), "", "", 0, "", "", {}, None)
 
 
-def lock_customers(ids: Iterable[int | None]) -> None:
-    """Two sources may meet on one customer: whoever books holds its row."""
+def note_accounts(heard: Iterable[tuple[int, str, str]]) -> None:
+    """Events (our customer, account, billing customer) of further billing accounts: where their calls have to go."""
+    rows = [(customer, (*BILLING_ACCOUNT, f"{account}/{value}"), None) for customer, account, value in heard]
+    known = look_up(link for _, link, _ in rows)
+    remember([row for row in dict.fromkeys(rows) if row[1] not in known], "system:correlate")
+
+
+def lock_customers(ids: Iterable[int | None]) -> set[int]:
+    """Two sources may meet on one customer: whoever books holds its row. Returns those who were erased."""
     wanted = sorted({one for one in ids if one})
-    if wanted:
-        sets.run(
-            "select id from ledger_customer where id = any(%(ids)b::bigint[]) order by id for no key update",
-            {"ids": wanted},
-        )
+    if not wanted:
+        return set()
+    rows = sets.run(
+        """select id, erased_at is not null from ledger_customer where id = any(%(ids)b::bigint[])
+            order by id for no key update""",
+        {"ids": wanted},
+    )
+    return {row[0] for row in rows if row[1]}
 
 
 def store_blocks(updates: dict[int, dict[str, Any]]) -> None:

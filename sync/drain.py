@@ -44,7 +44,7 @@ from sync.booking import policy_for
 from sync.claimed import Claimed
 from sync.errands import Done, Looked
 from sync.errors import AuthError, PermanentError
-from sync.executor import Judged, Sent
+from sync.executor import Judged, Sent, row_of
 from sync.slack.poster import Poster
 from sync.understand import Heard
 
@@ -234,7 +234,7 @@ class Drain:
         """Give one claimed action to a thread, unless its providers must not be called now."""
         asks = one.state in ("sending", "unknown")  # a retried action still names the job that failed
         needs = {one.provider, *(() if asks else (enrich.PROVIDER_OF[name] for name in one.kind.needs))}
-        until = health.wait_until(sorted(needs), clock.now())
+        until = health.wait_until(sorted(row_of(name, one) for name in needs), clock.now())
         if until is not None:
             wait = (until - clock.now()).total_seconds()
             claim.release_actions([one.id], self.token, wait=max(0.05, wait))
@@ -296,7 +296,7 @@ class Drain:
     def put_off(self, verdict: Judged) -> bool:
         """Give back what was judged while its provider asked us to wait: a Retry-After binds every action."""
         now = clock.now()
-        until = health.paced_until(verdict.one.provider, now)
+        until = health.paced_until(row_of(verdict.one.provider, verdict.one), now)
         if until is None or verdict.decision is None or verdict.decision.verb != "approve":
             return False
         claim.release_actions([verdict.one.id], self.token, wait=(until - now).total_seconds())

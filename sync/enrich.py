@@ -9,23 +9,28 @@ from sync import facts
 from sync.actions.contract import erp
 from sync.actions.refund import biller
 from sync.actions.ticket import desk
+from sync.disputes import reading as disputes
 from sync.facts import Known
 from sync.onboarding import reading
+from sync.providers import stripe_accounts
+from sync.refunds import reading as refunds
+from sync.tickets import reading as tickets
 from sync.wiretypes import ContractRecord, Exchange
 
 PROVIDER_OF = {
     "billing": "stripe", "payment": "stripe", "entitlement": "netsuite", "support": "zendesk", "deal": "pipedrive",
-    "account": "netsuite",
+    "account": "netsuite", "refund": "stripe", "asking": "zendesk",
 }  # fmt: skip
 NOTHING: Mapping[str, Any] = {}
+NAMED = {"payment": "payment", "refund": "refund", "asking": "ticket"}  # block -> the parameter that says which one
 
 
 def stale(
     known: Known, needs: Sequence[str], now: datetime, limit: timedelta, params: Mapping[str, Any] = NOTHING
 ) -> list[str]:
     """The needed blocks that were not read within the limit and can be read at all; `params` are the action's."""
-    wanted = [name for name in needs if name != "payment" or params.get("payment")]
-    return [name for name in wanted if _readable(known, name) and _older(known.blocks.get(name, {}), now, limit)]
+    wanted = [name for name in needs if name not in NAMED or params.get(NAMED[name])]
+    return [name for name in wanted if _readable(known, name, params) and _older(known.blocks.get(name, {}), now, limit)]
 
 
 def _older(block: dict[str, Any], now: datetime, limit: timedelta) -> bool:
@@ -33,10 +38,11 @@ def _older(block: dict[str, Any], now: datetime, limit: timedelta) -> bool:
     return not block.get("live") or now - facts.when(block["synced_at"]) > limit
 
 
-def _readable(known: Known, name: str) -> bool:
+def _readable(known: Known, name: str, params: Mapping[str, Any] = NOTHING) -> bool:
     refs = known.refs
     by = {"billing": refs.billing_customer, "payment": refs.billing_customer, "entitlement": refs.erp_record}
-    return bool({**by, "support": refs.ticket, "deal": refs.deal, "account": refs.deal}[name])
+    by |= {"refund": refs.billing_customer, "asking": "desk"}
+    return bool({**by, "support": params.get("ticket") or refs.ticket, "deal": refs.deal, "account": refs.deal}[name])
 
 
 def read(
@@ -46,10 +52,19 @@ def read(
 
     Raises ProviderError; what was read before it is lost, nothing is half-believed.
     """
+    with stripe_accounts.acting_for(known.billing_account):
+        return _read(known, names, exchanges, params)
+
+
+def _read(
+    known: Known, names: Sequence[str], exchanges: list[Exchange], params: Mapping[str, Any]
+) -> dict[str, Any]:
     found: dict[str, Any] = {}
     readers: dict[str, Callable[[Known, list[Exchange]], dict[str, Any]]] = {
-        "billing": _billing, "entitlement": _entitlement, "support": _support,
+        "billing": _billing, "entitlement": _entitlement, "support": lambda known, made: _support(str(params.get("ticket") or known.refs.ticket), made),
         "payment": lambda _, made: _payment(str(params.get("payment", "")), made),
+        "refund": lambda _, made: refunds.refund_block(str(params.get("refund", "")), made),
+        "asking": lambda _, made: refunds.asking_block(str(params.get("ticket", "")), made),
         "deal": lambda known, made: reading.deal(known.refs.deal, made),
         "account": lambda known, made: reading.account(known, found.get("deal") or known.blocks.get("deal", {}), made),
     }  # fmt: skip
@@ -63,7 +78,14 @@ def contract_of(subscription: str, exchanges: list[Exchange]) -> ContractRecord 
     return erp().contract_by_subscription(subscription, exchanges)
 
 
-ABOUT: Mapping[str, Callable[[Any, list[Exchange]], Any]] = {"netsuite": contract_of, "pipedrive": reading.about}
+ABOUT: Mapping[str, Callable[[Any, list[Exchange]], Any]] = {
+    "netsuite": contract_of, "pipedrive": reading.about, "stripe": disputes.about, "zendesk": tickets.about,
+}  # fmt: skip
+
+
+def about(provider: str, value: Any, exchanges: list[Exchange]) -> Any:
+    """What a provider says of what an event is about. Raises ProviderError."""
+    return (refunds.ASKED.get(type(value)) or ABOUT[provider])(value, exchanges)
 
 
 def _billing(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:
@@ -83,8 +105,8 @@ def _entitlement(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:
     return facts.entitlement_block(record)
 
 
-def _support(known: Known, exchanges: list[Exchange]) -> dict[str, Any]:
-    ticket = desk().ticket(known.refs.ticket, exchanges)
+def _support(number: str, exchanges: list[Exchange]) -> dict[str, Any]:
+    ticket = desk().ticket(number, exchanges)
     return facts.support_block(ticket) if ticket else {"synced_at": _now(), "ticket": "", "status": "gone"}
 
 

@@ -18,6 +18,7 @@ from sync import enrich, executor
 from sync.claimed import Claimed
 from sync.errors import PermanentError, ProviderError
 from sync.executor import Judged, Sent
+from sync.providers import stripe_accounts
 from sync.slack import poster
 from sync.slack.poster import Note, Post, Told
 from sync.understand import Heard
@@ -68,7 +69,8 @@ def look_up(heard: Heard, provider: str, value: Any) -> Done:
     """Ask what an event is about: the ERP for a subscription's contract, the CRM for a deal or those that wait."""
     result, exchanges = Looked(heard), list[Exchange]()
     try:
-        result.record = enrich.ABOUT[provider](value, exchanges)
+        with stripe_accounts.acting_for(heard.account if heard.source == stripe_accounts.PROVIDER else ""):
+            result.record = enrich.about(provider, value, exchanges)
     except ProviderError as error:
         result.error = error
     except Exception as error:  # noqa: BLE001 - see the module's own words

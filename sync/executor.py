@@ -11,11 +11,12 @@ from typing import Any
 from gates import decide, playbooks
 from gates.types import Decision, Facts, Policy
 from ledger import clock
-from sync import booking, enrich, mappings
+from sync import booking, enrich, health, mappings
 from sync.actions.base import Found
 from sync.claimed import Claimed
 from sync.errors import ProviderError, UnconfirmedError
 from sync.mappings import owners
+from sync.providers import stripe_accounts
 from sync.wiretypes import Exchange, FrozenRequest
 
 ALWAYS = timedelta()  # before the irreversible no read is fresh enough: a payment may have come since
@@ -49,7 +50,7 @@ def judge(one: Claimed, policy: Policy, exchanges: list[Exchange]) -> Judged:
 
     What is judged and what is frozen go by one version of the field mapping.
     """
-    with mappings.one_version():
+    with mappings.one_version(), stripe_accounts.acting_for(account_of(one)):
         return _judge(one, policy, exchanges)
 
 
@@ -105,6 +106,20 @@ def find_out(one: Claimed, exchanges: list[Exchange]) -> Sent:
     return _asked(one, exchanges, lambda: look(_of(one)))
 
 
+def account_of(one: Claimed) -> str:
+    """Which billing account it concerns: the one it was frozen for, the one it was planned for, the customer's."""
+    if one.work is not None and one.work.request is not None and one.work.request.provider == stripe_accounts.PROVIDER:
+        return one.work.request.account
+    planned = one.params.get("billing_account")
+    return str(planned) if planned else one.known.billing_account if one.known is not None else ""
+
+
+def row_of(provider: str, one: Claimed) -> str:
+    """Whose health decides whether this provider may be called for it."""
+    is_billing = provider == stripe_accounts.PROVIDER
+    return health.key(provider, stripe_accounts.on_wire(account_of(one)) if is_billing else "")
+
+
 def _of(one: Claimed) -> Any:
     assert one.work is not None
     return one.work
@@ -115,7 +130,8 @@ def _asked(one: Claimed, exchanges: list[Exchange], ask: Callable[[], Any]) -> S
     work.exchanges = exchanges
     work.sent_at = work.sent_at or clock.now()
     try:
-        return Sent(one, answer=ask())
+        with stripe_accounts.acting_for(account_of(one)):
+            return Sent(one, answer=ask())
     except ProviderError as error:
         return Sent(one, error=error)
     except Exception as error:  # noqa: BLE001  a bug in an adapter must not be mistaken for "not sent"

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gates import memo as memos
+from gates import tickets
 from gates.types import Deal, Facts, Invoice, Payment
 from sync import mappings
 from sync.onboarding import blocks as deals
@@ -46,6 +47,8 @@ class Known:
     customer_version: int = 0
     name: str = ""  # personal, as are the address: for customers by themselves only
     email: str = ""
+    tickets: dict[str, str] = field(default_factory=dict)  # number -> what is wrong with it, mostly ""
+    billing_account: str = ""  # which of several the customer's billing customer is in; empty: the first one
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,12 @@ class About:
     amount_30d_minor: int | None = None
     edited: bool = False
     late: bool = False
+    asked_at: datetime | None = None
+    cancel_blocked: str = ""
+    automation: str = ""
+    confidence: float | None = None
+    assistant: bool = False
+    said: tuple[tuple[str, str, str, str, int, int], ...] = ()
 
 
 PLAIN = About()
@@ -67,7 +76,7 @@ def build(known: Known, *, now: datetime, business_key: str, executing: bool, ab
     `business_key` starts with `invoice:<id>` or `payment:<id>` where one of these is in question.
     """
     billing, entitlement = known.blocks.get("billing", {}), known.blocks.get("entitlement", {})
-    support = known.blocks.get("support", {})
+    ticket, support = _ticket(known, business_key)
     invoice_id = business_key.split(":")[1] if business_key.startswith("invoice:") else ""
     entry = known.memo.get(invoice_id, {})
     invoices = tuple(_invoice(one) for one in billing.get("invoices", []))
@@ -90,8 +99,10 @@ def build(known: Known, *, now: datetime, business_key: str, executing: bool, ab
         fraud_flag=bool(billing.get("fraud_flag", False) or block.get("fraud_flag", False)),
         tenure_months=_months(known.started_at, now),
         erp_record_id=known.refs.erp_record,
-        ticket_id=known.refs.ticket,
+        ticket_id=ticket,
         ticket_status=support.get("status", ""),
+        ticket_stamp=support.get("updated_at", ""),
+        ticket_trouble=known.tickets.get(ticket, ""),
         late_event=about.late or bool(entry.get("late")),
         payment=_payment(block, known, about.action_id) if block else None,
         amount_30d_minor=about.amount_30d_minor,
@@ -100,8 +111,18 @@ def build(known: Known, *, now: datetime, business_key: str, executing: bool, ab
         customer_state=known.customer_state,
         erp_customer_id=known.refs.erp_customer,
         mapping=mappings.artifact().version,
+        refund_status=_refund_status(known, business_key),
         synced_at={name: when(block["synced_at"]) for name, block in known.blocks.items() if block.get("synced_at")},
         executing=executing,
+        asked_at=about.asked_at or now,
+        period_end=when(billing["period_end"]) if billing.get("period_end") else None,
+        cancel_pending=bool(billing.get("cancel_at_period_end")),
+        ended_by_this=bool(about.action_id) and billing.get("ended_by") == about.action_id,
+        cancel_blocked=about.cancel_blocked,
+        automation=about.automation,
+        confidence=about.confidence,
+        assistant=about.assistant,
+        said=about.said,
     )
 
 
@@ -115,18 +136,37 @@ def for_ledger(facts: Facts) -> dict[str, Any]:
         "failed_at": facts.failed_at, "next_attempt_at": facts.next_attempt_at, "open_disputes": facts.open_disputes,
         "fraud_flag": facts.fraud_flag, "tenure_months": facts.tenure_months, "erp_record_id": facts.erp_record_id,
         "ticket_id": facts.ticket_id, "ticket_status": facts.ticket_status, "late_event": facts.late_event,
+        "ticket_stamp": facts.ticket_stamp, "ticket_trouble": facts.ticket_trouble,
         "executing": facts.executing, "synced_at": dict(facts.synced_at),
         "invoice": _plain(invoice) if invoice else None, "payment": asdict(facts.payment) if facts.payment else None,
         "amount_30d_minor": facts.amount_30d_minor, "edited": facts.edited,
         "deal": deals.for_ledger(facts.deal) if facts.deal else None, "customer_state": facts.customer_state,
         "erp_customer_id": facts.erp_customer_id, "mapping": facts.mapping,
+        "refund_status": facts.refund_status, "asked_at": facts.asked_at,
+        "period_end": facts.period_end, "cancel_pending": facts.cancel_pending,
+        "ended_by_this": facts.ended_by_this, "cancel_blocked": facts.cancel_blocked,
+        **_suggested(facts), "ticket_kind": facts.ticket_kind, "cooled_at": facts.cooled_at,
     }  # fmt: skip
+
+
+def _suggested(facts: Facts) -> dict[str, Any]:
+    """How sure whoever proposed it was, and what its words claim, by places: no word of it."""
+    found = {"automation": facts.automation, "confidence": facts.confidence, "assistant": facts.assistant}
+    return {name: value for name, value in {**found, "said": facts.said}.items() if value not in ("", None, False, ())}
 
 
 def deal_of(known: Known) -> Deal | None:
     """The signed deal behind a contract as it was read last; None where there is none."""
     block, account = known.blocks.get("deal", {}), known.blocks.get("account", {})
     return deals.deal_of(block, account, known.refs.external_id, known.refs.organizations)
+
+
+def _refund_status(known: Known, business_key: str) -> str:
+    """What became of the refund that a business key `refund:<id>...` is about, where that very one was read."""
+    subject, _, rest = business_key.partition(":")
+    block = known.blocks.get("refund", {})
+    is_this = subject == "refund" and block.get("refund") == rest.partition(":")[0]
+    return str(block.get("status", "")) if is_this else ""
 
 
 def payment_of(known: Known, business_key: str) -> Mapping[str, Any]:
@@ -155,7 +195,8 @@ def billing_block(snapshot: BillingSnapshot) -> dict[str, Any]:
     sub = snapshot.subscription
     return {
         "synced_at": snapshot.read_at.isoformat(),
-        "subscription_status": sub.status if sub else "",
+        "subscription_status": sub.status if sub else "", "subscription": sub.id if sub else "",
+        "owner": sub.customer_id if sub else "", "ended_by": sub.ended_by if sub else "",
         "period_end": _iso(sub.current_period_end) if sub else None,
         "cancel_at_period_end": bool(sub and sub.cancel_at_period_end),
         "open_disputes": sum(1 for one in snapshot.disputes if one.is_open),
@@ -179,6 +220,13 @@ def entitlement_block(record: ContractRecord) -> dict[str, Any]:
         "plan": record.plan, "started_at": _iso(record.started_at), "ends_at": _iso(record.ends_at),
         "last_action": record.last_action_id,
     }  # fmt: skip
+
+
+def _ticket(known: Known, business_key: str) -> tuple[str, Mapping[str, Any]]:
+    """The ticket in question, and its block where it is the one that was read."""
+    named = tickets.number_in(business_key)
+    block: Mapping[str, Any] = known.blocks.get("support", {})
+    return named or known.refs.ticket, block if block.get("ticket") in (named, "") or not named else {}
 
 
 def support_block(ticket: TicketFacts) -> dict[str, Any]:

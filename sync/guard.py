@@ -19,7 +19,7 @@ OURS_SQL = """
 exists (select from ledger_action where id = %s and lease_token = %s and lease_until > now()
            and state in ('sending', 'unknown'))"""
 LOOK_SQL = f"""
-select coalesce((select allowed from ({stop.ALLOWS_SQL}) s), false), {OURS_SQL}"""
+select coalesce((select allowed from ({stop.ALLOWS_SQL}) s), false) and {stop.ITS_CUSTOMER_SQL}, {OURS_SQL}"""
 
 Check = Callable[[], None]
 
@@ -33,7 +33,8 @@ def for_write(action_id: str, token: int, provider: str, automation: str, *, exe
     With `exempt` it may leave while stopped (pages about ourselves); the lease is looked at all the same.
     """
     sql = f"select true, ({OURS_SQL})" if exempt else LOOK_SQL
-    return _check(provider, sql, [*(() if exempt else stop.scopes_of(provider, automation)), action_id, token])
+    scopes = () if exempt else (*stop.scopes_of(provider, automation), action_id)
+    return _check(provider, sql, [*scopes, action_id, token])
 
 
 def for_call(provider: str, still_ours: str = "true", *known: Any) -> Check:

@@ -6,22 +6,28 @@ from gates import decide
 from gates.playbooks import dunning
 from gates.types import Proposal
 from ledger import book
-from sync import actions, booking, correlate, facts, providers, understand
+from sync import actions, booking, correlate, facts, understand
 from sync import planned as planned_of
 from sync.booking import Booking, Cause
+from sync.cancellations import hearing as ends
 from sync.contracts.netsuite import ContractSeen, ErpCustomerSeen
 from sync.contracts.pagerduty import IncidentSeen
 from sync.contracts.pipedrive import DealSeen, OrganizationSeen, PersonSeen
 from sync.contracts.slack import SlackClick, SlackSubmitted
-from sync.contracts.stripe import CustomerSeen, InvoiceSeen, SubscriptionSeen
+from sync.contracts.refunds import ChargeRefundedSeen, RefundSeen
+from sync.contracts.stripe import CustomerSeen, DisputeSeen, FraudSeen, InvoiceSeen, SubscriptionSeen
 from sync.contracts.zendesk import TicketSeen
 from sync.correlate import Adoption, Found
 from sync.customer_sync import drift
+from sync.disputes import hearing as disputes
 from sync.facts import Known
 from sync.incidents import hearing
 from sync.onboarding import deals, identity, waiting
 from sync.planned import Planned, Row
+from sync.refunds import asking as wishes
+from sync.refunds import following as refunds
 from sync.slack import desk
+from sync.tickets import hearing as ticket_hearing
 from sync.understand import Heard
 from sync.wiretypes import ContractRecord
 
@@ -55,6 +61,11 @@ def handle(
     into: Booking,
 ) -> str:
     """Let one readable event happen; returns its verdict in words."""
+    wished = wishes.hear(one, place, contract, into) if isinstance(one.seen, TicketSeen) else ""
+    if wished:
+        if not wished.startswith(wishes.AGAIN):
+            ticket_hearing.hear(one, place, contract, into)
+        return wished
     match one.seen:
         case InvoiceSeen():
             return _payment(one, contract, planned, chosen, into)
@@ -65,11 +76,15 @@ def handle(
         case ErpCustomerSeen():
             return _erp_customer(one, place, into)
         case TicketSeen():
-            return _ticket(one, contract, into)
+            return ticket_hearing.hear(one, place, contract, into)
         case DealSeen() | OrganizationSeen() | PersonSeen():
             return _crm(one, place, contract, planned, into)
         case SlackClick() | SlackSubmitted() | IncidentSeen():
             return _about_nobody(one)
+        case RefundSeen() | ChargeRefundedSeen():
+            return refunds.handle(one, place, into)
+        case DisputeSeen() | FraudSeen():
+            return disputes.hear(one, place, into)
         case CustomerSeen() if place:
             return _customer(one, one.seen, place)
     return "done: noted; read live before anything is decided" if place else correlate.STRANGER
@@ -200,10 +215,9 @@ def _subscription(one: Heard, contract: Known | None, into: Booking) -> str:
             "currency": seen.currency,
         },
     )  # fmt: skip
-    if one.kind == "subscription.ended" and contract.state not in ("cancelled", "draft"):
-        into.move_contract(contract, "cancel", "cancelled", "system:correlate", _row(one))
-        return "done: contract cancelled; what was planned is withdrawn when it comes due"
-    return f"done: subscription is {seen.status}"
+    if one.kind == "subscription.ended":
+        return ends.ended(one, seen, contract, into)
+    return ends.changed(one, seen, contract, block) or f"done: subscription is {seen.status}"
 
 
 def _erp_contract(one: Heard, contract: Known | None, into: Booking) -> str:
@@ -243,18 +257,3 @@ def _erp_customer(one: Heard, place: Found | None, into: Booking) -> str:
     if place is None:
         return correlate.STRANGER
     return identity.erp_customer(one, place, into)
-
-
-def _ticket(one: Heard, contract: Known | None, into: Booking) -> str:
-    seen: TicketSeen = one.seen
-    agent = str(providers.get("zendesk").config.get("agent_id", ""))
-    if agent and seen.actor_id == agent:  # it may come before our own booking says whose ticket it is
-        return "ignored: our own write coming back"
-    if contract is None:
-        return "ignored: not a ticket of ours"
-    block = contract.blocks.get("support", {})
-    if not facts.newer(block, one.occurred_at):
-        return "superseded: older than what is known"
-    at = one.occurred_at.isoformat() if one.occurred_at else ""
-    into.note_block(contract, "support", {**block, "synced_at": at, "ticket": seen.id, "status": seen.status})
-    return "done: ticket noted"

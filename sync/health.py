@@ -101,8 +101,8 @@ def note(
 
 def note_calls(exchanges: Iterable[Exchange], errors: Iterable[ProviderError]) -> None:
     """Tell the shared health of each provider how its calls went, after the attempts are stored."""
-    worst: dict[str, ProviderError] = {error.provider: error for error in errors if error.provider}
-    for name in {one.provider for one in exchanges} | set(worst):
+    worst: dict[str, ProviderError] = {_key_of(error): error for error in errors if error.provider}
+    for name in {key(one.provider, one.account) for one in exchanges} | set(worst):
         error = worst.get(name)
         if error is None:
             state = states().get(name)
@@ -119,12 +119,22 @@ def note_calls(exchanges: Iterable[Exchange], errors: Iterable[ProviderError]) -
             )
 
 
+def key(provider: str, account: str = "") -> str:
+    """The row of a provider, or of a further account of it: one account's trouble keeps no other one waiting."""
+    return f"{provider}:{account}"[:32] if account else provider
+
+
+def _key_of(error: ProviderError) -> str:
+    return key(error.provider, error.exchange.account if error.exchange else "")
+
+
 def _mostly_failing(provider: str) -> bool:
+    provider, _, account = provider.partition(":")
     total, failed = sets.run(
         """select count(*), count(*) filter (where status is null or status >= 500) from (
-             select status from sync_attempt where provider = %(p)b
+             select status from sync_attempt where provider = %(p)b and account = %(account)b
                 and began_at > now() - make_interval(secs => %(s)b::float8)
               order by id desc limit 200) recent""",
-        {"p": provider, "s": WINDOW_SECONDS},
+        {"p": provider, "account": account, "s": WINDOW_SECONDS},
     )[0]
     return bool(total >= LEAST_REQUESTS and failed * 2 >= total)

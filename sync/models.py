@@ -5,19 +5,24 @@ from django.db import models
 
 from ledger import clock
 from ledger.models import Action, Event
+from sync.baselines import BaselineFigure
+from sync.claims.models import ClaimCheck
 from sync.connections.models import ConnectionCheck
 from sync.customer_sync.models import SyncError, SyncLink, SyncOutcome, SyncProfile, SyncProfileVersion, SyncRun
+from sync.disputes.models import Dispute
+from sync.erasure.models import Erasure
 from sync.imports.models import LinkImport, LinkImportRow
 from sync.mappings.models import MappingVersion
 from sync.portal.models import PortalLink, PortalRun
 from sync.reconcile.models import Delta, ReconcileRow, ReconcileRun
+from sync.refunds.models import Refund, RefundRequest
 from sync.slack.models import SlackAccount, SlackMessage, SlackNote
 
 __all__ = [
-    "Attempt", "ConnectionCheck", "Delta", "DrainSlot", "JobRun", "LinkImport", "LinkImportRow", "MappingVersion",
-    "PortalLink", "PortalRun", "ProviderState", "ReconcileRow", "ReconcileRun", "Refusal", "RefusalCount",
-    "SlackAccount", "SlackMessage", "SlackNote", "SyncError", "SyncLink", "SyncOutcome", "SyncProfile",
-    "SyncProfileVersion", "SyncRun",
+    "Attempt", "BaselineFigure", "ClaimCheck", "ConnectionCheck", "Delta", "Dispute", "DrainSlot", "Erasure", "JobRun", "LinkImport",
+    "LinkImportRow", "MappingVersion", "PortalLink", "PortalRun", "ProviderState", "ReconcileRow", "ReconcileRun",
+    "Refund", "RefundRequest", "Refusal", "RefusalCount", "SlackAccount", "SlackMessage", "SlackNote", "SyncError",
+    "SyncLink", "SyncOutcome", "SyncProfile", "SyncProfileVersion", "SyncRun",
 ]  # fmt: skip
 
 
@@ -27,6 +32,7 @@ class Attempt(models.Model):
     action = models.ForeignKey(Action, on_delete=models.PROTECT, null=True, related_name="exchanges", db_index=False)
     event = models.ForeignKey(Event, on_delete=models.PROTECT, null=True, related_name="exchanges", db_index=False)
     provider = models.CharField(max_length=32)
+    account = models.CharField(max_length=32, blank=True, db_default="", help_text="Empty: the provider's first one")
     method = models.CharField(max_length=8)
     path = models.CharField(max_length=1000)
     is_write = models.BooleanField(default=False)

@@ -13,10 +13,16 @@ from ledger import claim, clock, sets
 from sync import correlate, happenings, planned, understand
 from sync.booking import Booking
 from sync.contracts.pipedrive import DealSeen
+from sync.contracts.zendesk import TicketSeen
 from sync.correlate import Found
+from sync.disputes import reading as disputes
+from sync.erasure import sweep
 from sync.facts import Known
 from sync.onboarding import deals, waiting
-from sync.onboarding.reading import Again
+from sync.providers import stripe_accounts
+from sync.refunds import asking as refund_wishes
+from sync.refunds import places as refund_places
+from sync.tickets import reading as tickets
 from sync.understand import Heard
 
 # Kinds that say nothing without the contract they are about.
@@ -28,10 +34,12 @@ ABOUT_CONTRACTS = (
     "subscription.ended",
 )
 
+ERASED = "ignored: this customer was erased"
 BY_PEOPLE = ("slack.click", "slack.submitted")
 
 
-Read = tuple[str, str | Again]  # provider, and the id it is asked about, or the deals that wait
+# provider, and the id it is asked about, the deals that wait, or the dispute
+Read = tuple[str, Any]
 
 
 @dataclass(slots=True)
@@ -47,15 +55,21 @@ def read_batch(rows: Sequence[Sequence[Any]]) -> Batch:
     bodies = claim.bodies([(row[0], row[10]) for row in rows])
     batch = Batch([understand.hear(row, bodies.get(row[0])) for row in rows])
     links = correlate.look_up(link for one in batch.heard for link in (*one.contract_links, *one.customer_links))
-    again = waiting.find(batch.heard, links)
+    again, asked = waiting.find(batch.heard, links), refund_places.reads(batch.heard, links)
     for one in batch.heard:
         known = any(link in links and links[link].contract_id for link in one.contract_links)
-        if one.kind in ABOUT_CONTRACTS and one.seen is not None and one.contract_links and not known:
+        if one.id in asked:
+            batch.reads[one.id] = asked[one.id]
+        elif one.kind in ABOUT_CONTRACTS and one.seen is not None and one.contract_links and not known:
             batch.reads[one.id] = ("netsuite", one.contract_links[0][2])
         elif one.id in again:
             batch.reads[one.id] = ("pipedrive", again[one.id])
+        elif tickets.wants_reading(one, links):
+            batch.reads[one.id] = ("zendesk", one.seen.id)
         elif deals.wants_reading(one, is_known=known, is_moved=known and _is_moved(one, links)):
             batch.reads[one.id] = ("pipedrive", one.seen.id)
+        elif (dispute := disputes.asked_of(one)) is not None:
+            batch.reads[one.id] = ("stripe", dispute)
     return batch
 
 
@@ -78,18 +92,25 @@ def book(heard: Sequence[Heard], token: int, records: Mapping[int, Any]) -> set[
         todo = sorted((one for one in heard if one.id in mine), key=lambda one: one.id)
         for one in todo:
             one.read = records.get(one.id)
+            refund_wishes.unwrap(one)
+            disputes.name_payer(one)
         found = _correlate(todo, records)
-        correlate.lock_customers(one.customer_id for one in found.values())
+        payers = refund_places.payers(todo, found)
+        gone = correlate.lock_customers(one.customer_id for one in (*found.values(), *payers))
         known = correlate.load(one.contract_id for one in found.values() if one.contract_id)
         booking = Booking(policy.current(), clock.now())
         planned_before = planned.planned_actions(_subjects_of(todo, found))
         chosen = dunning.Settings(settings.MESHLINE_DUNNING_EFFECT, settings.MESHLINE_DOWNGRADE_PLAN)
         for one in todo:
             place = found.get(one.id)
+            if place and place.customer_id in gone:
+                one.park, one.verdict = "", ERASED
             contract = known.get(place.contract_id) if place and place.contract_id else None
             _happen(one, place, contract, planned_before, chosen, booking)
         booking.write()
         _distrust(todo)
+        if gone:
+            sweep.forget_bodies([one.id for one in todo if one.verdict == ERASED])
         return claim.finish_events(booking.endings, token)
 
 
@@ -132,12 +153,23 @@ def _correlate(todo: Sequence[Heard], records: Mapping[int, Any]) -> dict[int, F
             if place is None:
                 raise RacedAdoption("the same ids were adopted at this moment by another worker")
             links |= correlate.look_up([*one.contract_links, *one.customer_links])
-        elif place is not None and place.contract_id and not isinstance(one.seen, DealSeen):
+        elif place is not None and place.contract_id and not isinstance(one.seen, DealSeen | TicketSeen):
             links |= _payer(one, place, links)
         found_place = place or next((links[link] for link in one.customer_links if link in links), None)
+        found_place = found_place or tickets.customer_of(one.read)
         if found_place:
             found[one.id] = found_place
+    correlate.note_accounts(_of_further_accounts(todo, found))
     return found
+
+
+def _of_further_accounts(todo: Sequence[Heard], found: Mapping[int, Found]) -> list[tuple[int, str, str]]:
+    """Whose billing customer is in another account than the first: what is asked about them is asked there."""
+    return [
+        (found[one.id].customer_id, one.account, value)
+        for one in todo if one.account in stripe_accounts.further() and one.id in found
+        for system, kind, value in one.customer_links if (system, kind) == ("stripe", "customer")
+    ]  # fmt: skip
 
 
 def _payer(one: Heard, place: Found, links: Mapping[correlate.Link, Found]) -> dict[correlate.Link, Found]:
@@ -194,6 +226,7 @@ def _happen(
     else:
         verdict = happenings.handle(one, place, contract, before, chosen, booking)
         state = "ignored" if verdict.startswith(("ignored", "superseded")) else "processed"
+        state = "received" if verdict.startswith(refund_wishes.AGAIN) else state
     booking.endings.append(
         {
             "id": one.id, "state": state, "verdict": verdict[:300],

@@ -20,6 +20,7 @@ from django_q.cluster import Cluster, Sentinel
 from django_q.conf import Conf
 
 from sync import lifeline, residents, slots, stopflag
+from sync.customer_sync import orphans
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,8 @@ def run(*, workers: int, grace_seconds: float) -> NoReturn:
     asked = take_signals()
     if Conf.CLUSTER_NAME == residents.CLUSTER:
         threading.Thread(target=keep_ringing, args=(workers, asked), daemon=True).start()
+    else:
+        threading.Thread(target=orphans.watch, args=(asked,), daemon=True).start()
     log.info("cluster_started", cluster=Conf.CLUSTER_NAME, workers=Conf.WORKERS)
     in_time = watch(cluster, asked, grace_seconds)
     code = 0 if in_time and asked.is_set() and cluster.sentinel.exitcode in (0, -signal.SIGTERM) else CRASHED

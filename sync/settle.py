@@ -34,7 +34,8 @@ def open_scopes() -> Any:
     def stopped(one: Claimed) -> bool:
         if one.kind.about_nobody:
             return False  # the stop is when somebody has to be told
-        scopes = (stop.ALL, *stop.scopes_of(one.provider, one.automation))
+        customer = stop.of_customer(one.known.refs.external_id if one.known else "")
+        scopes = (stop.ALL, *stop.scopes_of(one.provider, one.automation), customer)
         return states.get(stop.ALL) != "running" or any(states.get(scope, "running") != "running" for scope in scopes)
 
     return stopped
@@ -214,7 +215,8 @@ def _confirm(one: Claimed, answer: Confirmation, into: Booking) -> None:
     for verb, prior, post in one.kind.moves(one.work):
         if one.known.state == prior:
             into.move_contract(one.known, verb, post, ACTOR, row)
-    if one.kind.risk.contract:  # the confirmation is the ERP's own record: what was read before the write is history
+    # the confirmation is the ERP's own record: what was read before the write is history
+    if one.kind.risk.contract and answer.said.keys() & {"status", "plan"}:
         said = {name: answer.said[name] for name in ("status", "plan") if name in answer.said}
         block = one.known.blocks.get("entitlement", {})
         into.note_block(one.known, "entitlement", {**block, **said, "synced_at": into.now.isoformat()})
@@ -231,12 +233,14 @@ def _confirm(one: Claimed, answer: Confirmation, into: Booking) -> None:
     told = {**stored, **one.kind.follow(one.work, answer)}
     for proposal in playbooks.after_applied(one.kind_name, one.business_key, one.params, one.known.memo, told):
         undoes = one.id if proposal.kind == one.kind.inverse else None
-        into.propose(proposal, one.known, replace(_cause(one), reverses=undoes))
+        cause = confirmed.agreed(replace(_cause(one, anew=False), reverses=undoes), proposal.kind)
+        into.propose(proposal, one.known, cause)
 
 
-def _cause(one: Claimed) -> Cause:
-    """What follows from an action comes from what it came from, and was asked for by whoever asked for it."""
-    return Cause(one.event_id, one.correlation_id, one.automation, requested_by=one.requested_by_id)
+def _cause(one: Claimed, *, anew: bool = True) -> Cause:
+    """What follows comes from what it came from; only the same asked `anew` is still what an assistant asked for."""
+    cause = Cause(one.event_id, one.correlation_id, one.automation, requested_by=one.requested_by_id)
+    return replace(cause, confidence=one.confidence, assistant=one.assistant) if anew else cause
 
 
 def _accepted(one: Claimed, answer: Accepted, into: Booking, token: int) -> None:
@@ -363,7 +367,7 @@ def _item(into: Booking, one: Claimed, why: str, reason: str) -> None:
             "error_code": why[:60] if one.state == "failed" else "",
         }
     )  # fmt: skip
-    for extra in ("id", "because"):
+    for extra in ("id", "because", "contract_id", "looked"):
         into.items[-1].pop(extra, None)
 
 
@@ -372,6 +376,7 @@ def _as_row(one: Claimed) -> dict[str, Any]:
         "id": one.id, "customer_id": one.customer_id, "kind": one.kind_name, "because": one.because,
         "amount_minor": one.amount_minor, "currency": one.currency, "correlation_id": one.correlation_id,
         "provider": one.provider, "automation": one.automation, "tier": one.known.tier if one.known else "",
+        "confidence": one.confidence, "contract_id": one.contract_id, "looked": one.looked,
     }  # fmt: skip
 
 

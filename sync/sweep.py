@@ -6,7 +6,7 @@ from gates import items, sla
 from gates.checklists import timely
 from ledger import book, claim
 from ledger.models import Action
-from sync import release
+from sync import release, tripping
 from sync.incidents import following
 from sync.slack import outbox
 
@@ -16,6 +16,7 @@ ACTOR = "system:sweep"
 def sweep() -> dict[str, int]:
     """Bring back what died, wake what is due, release what the stop held, bump late items; counts by kind."""
     return {
+        "tripped": tripping.check(),
         "parked_events": park_events(),
         "freed_actions": free_actions(),
         "due": claim.flip_due(),

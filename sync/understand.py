@@ -11,6 +11,7 @@ from sync import contracts
 from sync.contracts import Drift
 from sync.contracts.netsuite import ContractSeen, ErpCustomerSeen
 from sync.contracts.pipedrive import DealSeen, OrganizationSeen, PersonSeen
+from sync.contracts.refunds import ChargeRefundedSeen, RefundSeen
 from sync.contracts.stripe import CustomerSeen, DisputeSeen, FraudSeen, InvoiceSeen, SubscriptionSeen
 from sync.contracts.zendesk import TicketSeen
 from sync.correlate import Link
@@ -39,14 +40,16 @@ class Heard:
     verdict: str = ""
     park: str = ""
     drifted: bool = False
+    wish: Any = None  # what a ticket asks for beside being a ticket
     read: Any = None  # what a provider said about it when it was asked for this event
+    account: str = ""  # which account of the provider it is of; empty: the first one
 
 
 def hear(row: Sequence[Any], body: bytes | None) -> Heard:
     """Read one row of `ledger.claim.EVENTS` and its body. What its contract cannot read is to be parked."""
     heard = Heard(
         id=row[0], source=row[1], type=row[4], kind=row[5], lane=row[11], origin_key=row[8], correlation_id=row[13],
-        occurred_at=row[9], late=row[12], attempts=row[14],
+        occurred_at=row[9], late=row[12], attempts=row[14], account=row[2],
     )  # fmt: skip
     if body is None:
         heard.park = "its body is gone"
@@ -81,6 +84,8 @@ def links_of(seen: Any) -> tuple[tuple[Link, ...], tuple[Link, ...]]:
             found = (("stripe", "subscription", seen.id),), (("stripe", "customer", seen.customer_id),)
         case DisputeSeen() | FraudSeen():
             found = (), (("stripe", "customer", seen.customer_id),)
+        case RefundSeen() | ChargeRefundedSeen():
+            found = (), (("stripe", "customer", seen.customer_id),)
         case CustomerSeen():
             found = (), (("stripe", "customer", seen.id),)
         case ContractSeen():
@@ -94,7 +99,7 @@ def links_of(seen: Any) -> tuple[tuple[Link, ...], tuple[Link, ...]]:
                 (("netsuite", "customer", seen.internal_id), ("stripe", "customer", seen.stripe_customer_id)),
             )
         case TicketSeen():
-            found = (("zendesk", "ticket", seen.id),), ()
+            found = (("zendesk", "ticket", seen.id),), (("zendesk", "customer_ticket", seen.id),)
         case DealSeen() | OrganizationSeen() | PersonSeen():
             found = crm_links(seen)
         case _:

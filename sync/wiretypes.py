@@ -38,16 +38,21 @@ class FrozenRequest:
     path: str  # starts with "/", includes the query string
     headers: tuple[tuple[str, str], ...]  # content type, idempotency key...; never Authorization
     body: str  # "" for none; utf-8 text
+    account: str = ""  # which of several accounts it is for; "" the first one
 
     def as_json(self) -> dict[str, Any]:
         """The form in which it is stored; `from_json` gives back an equal request."""
-        return {**asdict(self), "headers": [list(pair) for pair in self.headers]}
+        stored = {**asdict(self), "headers": [list(pair) for pair in self.headers]}
+        if not self.account:
+            del stored["account"]
+        return stored
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> FrozenRequest:
         """The request as it was frozen."""
         headers = tuple((name, value) for name, value in stored["headers"])
-        return cls(stored["provider"], stored["method"], stored["path"], headers, stored["body"])
+        account = str(stored.get("account", ""))
+        return cls(stored["provider"], stored["method"], stored["path"], headers, stored["body"], account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class Exchange:
     request_body: str
     response_body: str
     request_id: str
+    account: str = ""  # which of several accounts; "" the first one
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,7 @@ class SubscriptionFacts:
     currency: str
     started_at: datetime | None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    ended_by: str = ""  # the action of ours that ended it
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +233,8 @@ class TicketFacts:
     updated_at: str  # the stamp exactly as the provider gave it
     tags: tuple[str, ...]
     read_at: datetime
+    form_id: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)  # custom fields that are filled in, by their id
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from gates.models import Approval, Automation, Comment, GateVersion, ReviewItem,
 from ledger import clock
 from ledger.identity import lane_of, mint_external_id
 from ledger.models import Action, ContextRecord, Contract, Customer, Event, EventBody, ExternalId, LedgerRow
-from sync.models import Attempt, Delta, DrainSlot, JobRun, ProviderState, ReconcileRun, Refusal
+from sync.models import Attempt, Delta, DrainSlot, Erasure, JobRun, ProviderState, ReconcileRun, Refusal
 
 
 class UserFactory(DjangoModelFactory):
@@ -233,6 +233,15 @@ class JobRunFactory(DjangoModelFactory):
 
     job = "sweep"
     planned_at = factory.Sequence(lambda n: clock.now() - timedelta(minutes=n))
+
+
+class ErasureFactory(DjangoModelFactory):
+    class Meta:
+        model = Erasure
+
+    customer = factory.SubFactory(CustomerFactory)
+    asked_by = factory.SubFactory(UserFactory)
+    due_at = factory.LazyFunction(lambda: clock.now() + timedelta(hours=24))
 
 
 class ReconcileRunFactory(DjangoModelFactory):

@@ -2,18 +2,21 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 from django_fsm import FSMField
 from simple_history.models import HistoricalRecords
 
+from ledger import clock
 from ledger.states import Stateful, edge
 
 STEPS = ("shadow", "suggest", "canary", "ten", "half", "full")
 
 
-class Automation(Stateful):
-    """One row a playbook. Shadow observes, suggest asks a person, the steps after it act for a growing share.
+class Staged(Stateful):
+    """What climbs the stages: shadow observes, suggest asks a person, the steps after it act for a growing share.
 
-    `owner_group` and `fallback_group` are never empty, so that every item it raises has an owner.
+    `stage_since` is when it came to the stage it is in, `acting_since` when it last began to act; `fell_at` is set
+    when it lost a stage by itself, until its owner signs again.
     """
 
     class State(models.TextChoices):
@@ -25,27 +28,15 @@ class Automation(Stateful):
         FULL = "full", "Full"
         PAUSED = "paused", "Paused"
 
-    name = models.CharField(max_length=60, unique=True)
-    title = models.CharField(max_length=120)
     state = FSMField(default=State.SHADOW, choices=State.choices, protected=True)
-    version = models.PositiveIntegerField(default=1)
-    owner_group = models.CharField(max_length=80)
-    fallback_group = models.CharField(max_length=80)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    source = models.CharField(max_length=32)
-    destination = models.CharField(max_length=120)
-    stage_before_pause = models.CharField(max_length=16, blank=True)
-    enabled_until = models.DateTimeField(null=True, blank=True)
-    history = HistoricalRecords()
-    _change_reason: str  # where simple-history looks for the reason of a save
+    stage_before_pause = models.CharField(max_length=16, blank=True, db_default="")
+    stage_since = models.DateTimeField(default=clock.now, db_default=Now())
+    acting_since = models.DateTimeField(null=True, blank=True)
+    fell_at = models.DateTimeField(null=True, blank=True)
+    fell_why = models.CharField(max_length=300, blank=True, db_default="")
 
     class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.title
+        abstract = True
 
     @edge([*STEPS], State.PAUSED)
     def pause(self) -> None:
@@ -74,3 +65,44 @@ class Automation(Stateful):
     @edge([State.PAUSED, State.HALF], State.FULL)
     def to_full(self) -> None:
         """Acts for everybody."""
+
+
+class Automation(Staged):
+    """One row a playbook. `owner_group` and `fallback_group` are never empty, so every item it raises has an owner.
+
+    What people registered (`gates.rollout.registration.CONTENT`) is versioned: each change is an `AutomationVersion`.
+    `cooling_seconds` is the least time between two of its actions of one kind for one customer; 0 for none.
+    `may_resolve` lets it end by itself what an owner would want to end.
+    """
+
+    name = models.CharField(max_length=60, unique=True)
+    title = models.CharField(max_length=120)
+    version = models.PositiveIntegerField(default=1)
+    written_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    owner_group = models.CharField(max_length=80)
+    fallback_group = models.CharField(max_length=80)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    source = models.CharField(max_length=32)
+    destination = models.CharField(max_length=120)
+    exception_route = models.CharField(max_length=120, blank=True, db_default="")
+    quality_checkpoint = models.CharField(max_length=200, blank=True, db_default="")
+    reporting_field = models.CharField(max_length=120, blank=True, db_default="")
+    cooling_seconds = models.PositiveIntegerField(default=0, db_default=0)
+    may_resolve = models.BooleanField(default=False, db_default=False)
+    enabled_until = models.DateTimeField(null=True, blank=True)
+    history = HistoricalRecords()
+    _change_reason: str  # where simple-history looks for the reason of a save
+
+    class Meta:
+        ordering = ["name"]
+        permissions = [
+            ("edit_automation", "Can change what is registered of an automation"),
+            ("review_preview", "Can review previews of an automation one by one"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

@@ -13,7 +13,8 @@ class OwnershipRule(models.Model):
     """The first rule, by position, whose conditions all fit gets the item. An empty list fits everything.
 
     The last rule has no conditions and can be neither changed into one with conditions nor retired, so that an item
-    without an owner cannot exist. `mrr_from_minor` is compared in the customer's own currency.
+    without an owner cannot exist. `mrr_from_minor` is compared in the customer's own currency. With a `role` it goes
+    to whoever holds that role for the account (`AccountHolder`), and to the group where nobody does.
     """
 
     position = models.PositiveIntegerField()
@@ -23,8 +24,11 @@ class OwnershipRule(models.Model):
     tiers = models.JSONField(default=list, blank=True)
     automations = models.JSONField(default=list, blank=True)
     contract_states = models.JSONField(default=list, blank=True)
+    regions = models.JSONField(default=list, blank=True, db_default=models.Value([], models.JSONField()))
+    payment_states = models.JSONField(default=list, blank=True, db_default=models.Value([], models.JSONField()))
     mrr_from_minor = models.BigIntegerField(null=True, blank=True)
     group = models.CharField(max_length=80)
+    role = models.CharField(max_length=40, blank=True, db_default="")
     person = models.ForeignKey(USER, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     fallback_group = models.CharField(max_length=80)
     retired_at = models.DateTimeField(null=True, blank=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gates.playbooks import customer_sync, dunning, onboarding
+from gates.playbooks import cancellations, customer_sync, disputes, dunning, onboarding, refunds, tickets
 from gates.types import Facts, Proposal
 
 # kind of event -> automation that answers for it
@@ -12,20 +12,34 @@ PLAYBOOKS = {
     "payment.succeeded": dunning,
     "invoice.closed": dunning,
     "deal.changed": onboarding,
+    "dispute.changed": disputes,
+    "fraud.warned": disputes,
+    "subscription.ended": cancellations,
 }
-DEAL = "deal:"
+DEAL, TICKET = "deal:", "ticket:"
 # What a person approved as a set, and what tells only ourselves: no later event withdraws it, nothing follows it.
 BY_ITSELF = ("incident:", "alert:")
 
-__all__ = ["PLAYBOOKS", "after_applied", "after_asked", "customer_sync", "dunning", "onboarding", "withdraw_reason"]
+__all__ = [
+    "PLAYBOOKS", "after_applied", "after_asked", "cancellations", "customer_sync", "disputes", "dunning", "onboarding",
+    "refunds", "tickets", "withdraw_reason",
+]  # fmt: skip
 
 
 def withdraw_reason(facts: Facts, business_key: str, memo: Mapping[str, Any], kind: str) -> str:
     """Why a planned action is no longer wanted, on live facts; empty while it still is."""
     if business_key.startswith(DEAL):
         return onboarding.withdraw_reason(facts, kind)
+    if kind in refunds.FOLLOW_UPS:
+        return refunds.withdraw_reason(facts, kind)
     if kind in customer_sync.KINDS or business_key.startswith(BY_ITSELF):
         return ""  # what is synced is read again when its request is made
+    if kind in cancellations.KINDS:
+        return cancellations.withdraw_reason(facts, kind)
+    if kind in disputes.KINDS or business_key.startswith(disputes.KEY):
+        return disputes.withdraw_reason(facts, business_key, kind)
+    if business_key.startswith(TICKET):
+        return tickets.withdraw_reason(facts, kind)
     return dunning.withdraw_reason(facts, business_key, memo, kind)
 
 
@@ -39,6 +53,14 @@ def after_applied(
         return onboarding.after_applied(kind, params, said)
     if kind in customer_sync.KINDS:
         return customer_sync.after_applied(kind, business_key, params, said)
+    if kind in (refunds.REFUND, *refunds.FOLLOW_UPS):
+        return refunds.after_applied(kind, params, said)
+    if kind in cancellations.KINDS:
+        return cancellations.after_applied(kind, said)
+    if kind in disputes.KINDS:
+        return disputes.after_applied(kind, params, said)
+    if business_key.startswith(TICKET):
+        return ()
     return dunning.after_applied(kind, business_key, params, memo)
 
 

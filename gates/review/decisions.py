@@ -10,6 +10,7 @@ from gates import items, limits
 from gates.models import Approval, ReviewItem
 from gates.review import again, desk, door, eyes, words
 from gates.review.door import Case
+from gates.rollout.lowering import QUARANTINE
 from gates.stop import Refused
 from ledger import book, clock
 from ledger.models import Action
@@ -119,7 +120,8 @@ def reject(
 ) -> ReviewItem:  # fmt: skip
     """Say no; the action ends. An item about an event is closed as read.
 
-    A failed action is only closed with its exception record: `cause` (of CAUSES), `corrective_action`, `prevention`.
+    A failed action, or a quarantine, is only closed with its exception record: `cause` (of CAUSES),
+    `corrective_action`, `prevention`.
     """
 
     def change(case: Case) -> None:
@@ -127,6 +129,8 @@ def reject(
         item, prior = case.item, str(case.item.state)
         if case.action is None:
             words.same_version(version, item.state_version, item)
+            if item.kind == QUARANTINE:
+                _record(item, cause, corrective_action, prevention)
         else:
             action = in_state(case, ("in_review", "failed"), version)
             if action.state == Action.State.FAILED or cause or corrective_action or prevention:

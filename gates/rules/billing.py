@@ -3,6 +3,7 @@
 from gates.types import Facts, Payment, Policy, Proposal, RuleResult, Verdict
 from ledger import money
 
+REFUNDS = ("payment.refund", "dispute.refund")
 
 def erp_record_linked(proposal: Proposal, facts: Facts, policy: Policy) -> RuleResult:
     """A contract is changed in the ERP only where its record there is linked."""
@@ -20,7 +21,7 @@ def ticket_linked(proposal: Proposal, facts: Facts, policy: Policy) -> RuleResul
 
 def refund_fits(proposal: Proposal, facts: Facts, policy: Policy) -> RuleResult:
     """A refund goes to who paid, in the currency paid, and all refunds of a payment together never exceed it."""
-    if proposal.kind != "payment.refund":
+    if proposal.kind not in REFUNDS:
         return RuleResult("refund_fits", Verdict.PASS)
     if facts.payment is None:
         if not facts.executing:

@@ -57,10 +57,13 @@ REASONS: dict[str, tuple[ErrorClass, str]] = {
     "too_long": (ErrorClass.TOO_LARGE, "a field is longer than the billing system takes"),
     "bad_country": (ErrorClass.VALUE, "the country of an address is not a two-letter code"),
     "other_mode": (ErrorClass.CONNECTION, "the billing id belongs to the other mode (test or live) of the account"),
-    "other_account": (ErrorClass.CONNECTION, "the billing id is not known in the connected account"),
+    "other_account": (ErrorClass.CONNECTION, "the billing id is not known in the account that its subsidiary goes by"),
+    "foreign_account": (ErrorClass.CONNECTION, "the billing id is of another account than its subsidiary goes by"),
+    "moved_account": (ErrorClass.CONNECTION, "it is linked in another billing account than its subsidiary goes by now"),
     "account_not_connected": (ErrorClass.CONNECTION, "the billing account of its subsidiary is not connected"),
 }  # fmt: skip
-CONFIGURATION = frozenset({"other_mode", "other_account", "account_not_connected"})
+CONFIGURATION = frozenset({"other_mode", "other_account", "foreign_account", "moved_account", "account_not_connected"})
+IN_ACCOUNT = "known_in_account_"  # a note that begins so names the account which knows the id
 SKIPS = {
     "inactive": "it is inactive in the ERP; nothing is created and an existing link stays",
     "under_way": "an earlier change of it is still under way",
@@ -87,9 +90,13 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The billing system does not know the id; `in_other_mode` where it says that the other mode does."""
+    """The account does not know the id; `in_other_mode` where it says that the other mode does.
+
+    `in_account` is another account of ours that knows it.
+    """
 
     in_other_mode: bool = False
+    in_account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +196,7 @@ def decide(facts: SyncFacts) -> SyncDecision:
     if not facts.is_connected:
         return _trouble("account_not_connected")
     if not facts.is_same_account:
-        return _trouble("other_account", facts.known_id)
+        return _trouble("moved_account", facts.known_id)
     if facts.is_inactive:
         return SyncDecision(Outcome.SKIP, "inactive", facts.stored_id or facts.known_id)
     if facts.stored_id:
@@ -229,8 +236,11 @@ def _unusable(facts: SyncFacts, wanted: str) -> SyncDecision | None:
     """Why the billing customer behind an id cannot be worked with; None when it can."""
     found = facts.found
     if isinstance(found, Absent) or found is None:
-        code = "other_mode" if isinstance(found, Absent) and found.in_other_mode else "other_account"
-        return _trouble(code, wanted)
+        if found is None:
+            return _trouble("other_account", wanted)
+        code = "other_mode" if found.in_other_mode else "foreign_account" if found.in_account else "other_account"
+        notes = (f"{IN_ACCOUNT}{found.in_account}",) if found.in_account else ()
+        return SyncDecision(Outcome.ERROR, code, wanted, notes=notes)
     if found.is_deleted:
         return _ask("deleted", wanted, (found,))
     if _is_others(found, facts) and not facts.is_shared_payer:

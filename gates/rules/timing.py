@@ -37,3 +37,11 @@ def late_event(proposal: Proposal, facts: Facts, policy: Policy) -> RuleResult:
     if facts.late_event and proposal.risk.irreversible:
         return RuleResult("late_event", Verdict.REVIEW, "the event behind this came more than a week late")
     return RuleResult("late_event", Verdict.PASS)
+
+
+def cooling_period(proposal: Proposal, facts: Facts, policy: Policy) -> RuleResult:
+    """An automation does the same for the same customer only so often; until then it waits, however sure it is."""
+    if facts.cooled_at is not None and facts.now < facts.cooled_at:
+        reason = "the automation did this for the customer a short time ago"
+        return RuleResult("cooling_period", Verdict.HOLD, reason, facts.cooled_at)
+    return RuleResult("cooling_period", Verdict.PASS)

@@ -7,7 +7,7 @@ compared, and a currency that is not listed counts as over every limit.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gates.types import Facts, Gate, Proposal, RuleResult, Verdict
+from gates.types import FOLLOWS, Facts, Gate, Proposal, RuleResult, Verdict
 from ledger.money import Money, exponent
 
 MOST_MINOR = 2**63 - 1
@@ -15,6 +15,15 @@ MOST_MINOR = 2**63 - 1
 
 def _amount(minor: int | None, proposal: Proposal) -> Money | None:
     return None if minor is None else Money(minor, proposal.currency)
+
+
+def _percent(proposal: Proposal, facts: Facts) -> int | None:
+    """What was stored with the action counts; a fresh proposal brings its own."""
+    kept = proposal.params.get("confidence")
+    if type(kept) is int:
+        return kept
+    sure = facts.confidence if proposal.confidence is None else proposal.confidence
+    return None if sure is None else int(100 * sure + 1e-9)  # 0.799 is under 80
 
 
 FIELDS: dict[str, tuple[type, Callable[[Proposal, Facts], Any], str]] = {
@@ -33,7 +42,14 @@ FIELDS: dict[str, tuple[type, Callable[[Proposal, Facts], Any], str]] = {
     "contract": (bool, lambda p, f: p.risk.contract, "action changes a contract"),
     "customer_visible": (bool, lambda p, f: p.risk.customer_visible, "the customer sees it"),
     "reverses": (bool, lambda p, f: p.risk.reverses, "action undoes an earlier one"),
+    "agreed": (bool, lambda p, f: bool(p.params.get(FOLLOWS)), "last part of what people agreed to as a whole"),
     "has_owner": (bool, lambda p, f: f.has_owner, "automation has an owner and a fallback"),
+    "kind": (str, lambda p, f: p.kind, "kind of action"),
+    "confidence": (int, _percent, "how sure the suggestion is, in a hundred"),
+    "says_confidence": (bool, lambda p, f: _percent(p, f) is not None, "the suggestion says how sure it is"),
+    "automation": (str, lambda p, f: f.automation, "the automation that suggests it, by its short name"),
+    "assistant": (bool, lambda p, f: f.assistant, "an assistant asked for it"),
+    "prior_disputes": (int, lambda p, f: p.params.get("prior_disputes"), "earlier disputes of the customer"),
 }  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from ledger.states import Stateful, edge
 class Customer(Stateful):
     """One customer under one immutable `external_id`; name and e-mail are personal and erasable.
 
-    The database refuses a change of `external_id` (migration `0003_guards`).
+    The database refuses a change of `external_id` (migration `0003_guards`) and what is personal of one that was
+    erased (`0009_erasure`).
     """
 
     class State(models.TextChoices):
@@ -36,7 +37,8 @@ class Customer(Stateful):
     owner = models.CharField(max_length=150, blank=True, help_text="Account owner's user name")
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords(excluded_fields=["name", "email"])
+    erased_at = models.DateTimeField(null=True, editable=False)
+    history = HistoricalRecords(excluded_fields=["name", "email", "erased_at"])
 
     class Meta:
         ordering = ["-id"]

@@ -15,7 +15,7 @@ from meshline.api.base import ApiView, PagedByUuid, acts, found, looks, page_of
 from meshline.api.errors import Problem
 from meshline.api.records import narrowed, of_customer
 from meshline.api.shapes import ActionDetail, ActionShape, PreviewShape
-from meshline.api.strict import Body, Choice, Id, Members, Query, Text
+from meshline.api.strict import Body, Choice, Id, Members, Query, Share, Text
 from meshline.api.verbs import DecisionBody
 from sync import actions as kinds
 from sync import proposals
@@ -45,6 +45,7 @@ class ProposeBody(AskBody):
     """The same, and why."""
 
     reason = Text(proposals.REASON_LENGTH, help_text="Why; it is shown to who decides")
+    confidence = Share(required=False, help_text="How sure an assistant is, 0 to 1; required of one, refused of people")
 
 
 class ActionList(ApiView):
@@ -69,8 +70,9 @@ class ActionList(ApiView):
         """The same door as the page and `propose`; the answer says what the gates said."""
         said = self.body(ProposeBody)
         made = proposals.propose(
-            said["kind"], said["contract"], said["params"], by=self.person(), reason=said["reason"]
-        )
+            said["kind"], said["contract"], said["params"], by=self.person(), reason=said["reason"],
+            confidence=said.get("confidence"),
+        )  # fmt: skip
         return Response(detail(self, made.pk), status=201)
 
 

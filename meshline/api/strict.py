@@ -140,6 +140,23 @@ class Whole(_Field, serializers.IntegerField):
         return data
 
 
+class Share(_Field, serializers.FloatField):
+    """A number from 0 to 1."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(min_value=0, max_value=1, **more)
+
+    def rule(self) -> str:
+        """The rule in words."""
+        return "a number from 0 to 1"
+
+    def to_internal_value(self, data: Any) -> float:
+        """A JSON number; true and false are none, and neither is text."""
+        if isinstance(data, bool) or not isinstance(data, int | float) or not 0 <= data <= 1:
+            raise _wrong(self)
+        return float(data)
+
+
 class Id(_Field, serializers.UUIDField):
     """A UUID as text."""
 

@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 
 from meshline.api import (
     actions,
+    claims,
     customers,
     decisions,
     docs,
@@ -43,6 +44,7 @@ VERSION_1: list[URLPattern] = [
     *(path(f"review-items/<int:item_id>/{name}/", view.as_view()) for name, view in items.VERBS.items()),
     path("onboarding/checklists/", onboarding.ChecklistList.as_view()),
     path("onboarding/checklists/<int:checklist_id>/steps/<slug:key>/tick/", onboarding.StepTick.as_view()),
+    path("claims/verify/", claims.ClaimVerify.as_view()),
     path("ledger/", records.LedgerList.as_view()),
     path("customers/<slug:external_id>/confirm/", reconcile.CustomerConfirm.as_view()),
     path("reconcile/runs/", reconcile.RunList.as_view()),

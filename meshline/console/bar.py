@@ -112,7 +112,9 @@ def _button(item: ReviewItem, verb: Verb) -> Button:
 
 
 def _is_failed(item: ReviewItem) -> bool:
-    return item.action is not None and item.action.state == Action.State.FAILED
+    if item.action is None:
+        return item.kind == QUARANTINE
+    return bool(item.action.state == Action.State.FAILED)
 
 
 def live_url(item: ReviewItem) -> str:

@@ -113,7 +113,7 @@ def _pairs(card: Card) -> list[tuple[str, Any]]:
     pairs: list[tuple[str, Any]] = [
         ("Mode", format_html('{} <span class="quiet">{}</span>', known.mode, cells.plain(known.host, 120))),
         ("Account", cells.theirs(account, 80) if account else cells.dash()),
-        ("Credentials", _credentials((*known.credentials, *([known.signing] if known.signing else [])))),
+        ("Credentials", _credentials((*known.credentials, *([known.signing] if known.signing else []), *known.further))),
         ("Last success", cells.ago(card.answered_at)),
         ("Errors", f"{card.hour.words} in the last hour, {card.day.words} in the last day"),
         ("Breaker", _breaker(card)),

@@ -1,6 +1,5 @@
 """Home: in five seconds, whether to worry and where to click. Every number is a link to the list that makes it."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -13,26 +12,13 @@ from gates.cells import ORDER
 from gates.models import ReviewItem
 from ledger import cells, clock
 from ledger.models import Action, Event
-from meshline.console import parts, workers
+from meshline.console import governance_cards, parts, workers
+from meshline.console.home_card import Card
 from sync.models import DrainSlot, JobRun, ProviderState
 from sync.modes import is_test
 
 WAITING_STATES = ("received", "waiting", "processing")
 IN_DOUBT = ("failed", "unknown", "held", "parked", "approved", "sending")
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One number, what it means, where it comes from, and what stands beside it."""
-
-    title: str
-    number: Any
-    url: str
-    about: Any
-    formula: str
-    tone: str = ""
-    about_url: str = ""
-    about_tone: str = ""
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
@@ -50,6 +36,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
         shown["cards"] += event_cards()
         shown["last_events"] = list(Event.objects.select_related("customer").order_by("-id")[:6])
         shown["is_new"] = not shown["last_events"]
+    shown["cards"] += governance_cards.cards(request)
     if may("sync.view_providerstate"):
         shown["systems"] = systems()
     shown["workers"] = worker_line(may("sync.view_drainslot"))

@@ -13,12 +13,14 @@ PREFIX = "params."
 LABELS = {
     "amount_minor": "Amount", "undoes": "What it undoes", "invoice": "Invoice id", "payment": "Payment id (pi_ or ch_)",
     "text": "Text of the note", "tags": "Tags, one a line", "reason": "Reason as the payment provider keeps it",
+    "ticket": "Ticket it was asked for in, by its number",
 }  # fmt: skip
 # Rules as people say them; the service says the exact one where it is broken.
 HINTS = {
     "amount_minor": "in the currency's own units, such as 12.34", "currency": "three small letters, such as usd",
     "payment": "as the payment provider shows it: it begins with pi_, ch_ or py_",
     "invoice": "as the payment provider shows it: it begins with in_", "plan": "the plan's name in the ERP",
+    "ticket": "the ticket is told inside once the refund is confirmed",
     "tags": "small letters, digits, - and _", "text": "stays inside the support desk, the customer does not see it",
 }  # fmt: skip
 MOST_TYPED = 5000

@@ -16,6 +16,10 @@ from ledger.words import kind_words, state_words
 from meshline.console import bar, proposal_form
 from meshline.console.page import Site
 from sync import actions, proposals, refresh
+from sync.refunds import left
+from sync.refunds.left import Left
+
+REFUND = "payment.refund"
 
 
 @dataclass(slots=True)
@@ -29,6 +33,7 @@ class Draft:
     preview: dict[str, Any] | None = None
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     failing: list[tuple[Any, ...]] = field(default_factory=list)
+    left: Left | None = None  # what can still be refunded, where that is asked about
 
 
 def view(site: Site, request: HttpRequest, contract_id: int) -> HttpResponse:
@@ -42,6 +47,8 @@ def view(site: Site, request: HttpRequest, contract_id: int) -> HttpResponse:
     draft = Draft(contract, given.get("kind", ""), reason=given.get("reason", "").replace("\x00", ""))
     if draft.kind and draft.kind not in actions.ACTIONS:
         raise Http404("there is no such kind of action")
+    if draft.kind == REFUND and request.method == "GET":
+        draft.left = left.of(contract)
     if draft.kind:
         draft.fields = proposal_form.fields(draft.kind, proposal_form.typed(given))
     if request.method != "POST" or not draft.kind:

@@ -31,6 +31,7 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Review queue", "admin:gates_reviewitem_changelist", "gates.view_reviewitem"),
         ("Onboarding", "admin:onboarding", "gates.view_checklist"),
         ("Incidents", "admin:incidents", "gates.view_incident"),
+        ("Disputes", "admin:disputes", "sync.view_dispute"),
         ("Customers", "admin:ledger_customer_changelist", "ledger.view_customer"),
         ("Contracts", "admin:ledger_contract_changelist", "ledger.view_contract"),
     ),
@@ -45,6 +46,8 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Emergency stop", "admin:stop", ""),
         ("Automations", "admin:gates_automation_changelist", "gates.view_automation"),
         ("Gates", "admin:gates_gateversion_changelist", "gates.view_gateversion"),
+        ("Back-tests", "admin:backtests", "gates.view_backtest"),
+        ("Game days", "admin:gamedays", "gates.view_gameday"),
         ("Ownership and SLA", "admin:routing", "gates.view_ownershiprule"),
     ),
     "Systems": (
@@ -62,6 +65,8 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Differences", "admin:sync_delta_changelist", "sync.view_delta"),
         ("Reconciliation runs", "admin:sync_reconcilerun_changelist", "sync.view_reconcilerun"),
         ("Onboarding report", "admin:onboarding_report", "ledger.view_action"),
+        ("Shadow reports", "admin:shadow", "gates.view_shadowcomparison"),
+        ("Reviews", "admin:audits", "gates.view_audit"),
         ("Runbooks", "admin:runbooks", "gates.view_runbook"),
     ),
     "Set-up": (
@@ -130,6 +135,8 @@ def scope_words(scope: str) -> str:
     kind, _, name = scope.partition(":")
     if kind == "provider":
         return f"writes to {cells.system(name)}"
+    if kind == "customer":
+        return f"writes about the customer {cells.plain(name, 64)}"
     return f"the automation {cells.plain(name, 60)}" if kind == "automation" else "all writes"
 
 

@@ -98,6 +98,7 @@ class ActionKind(ABC):
     remake_on_conflict = False
     remake_on_change = False
     asks_for: Fields = {}
+    says: tuple[str, ...] | None = None  # parameters whose words leave; None: those that may be long texts
     is_offered = True  # to somebody who may ask for anything; other kinds have a page of their own, or nobody asks
     about_customer = False  # it needs no contract: what is known of the customer alone is enough
     about_nobody = False  # it tells only ourselves, at a fixed target: about no customer, and allowed while stopped
@@ -110,6 +111,14 @@ class ActionKind(ABC):
     def wrong(self, known: Known, params: Mapping[str, Any]) -> str:
         """What was filled in that contradicts what was read, as `params.name: why`; empty when nothing does."""
         return ""
+
+    def risk_of(self, params: Mapping[str, Any]) -> Risk:
+        """What kind of change one that is asked for with these is."""
+        return self.risk
+
+    def final_because(self, params: Mapping[str, Any]) -> str:
+        """Why one that is asked for with these cannot be undone; empty when it can."""
+        return self.irreversible_because
 
     def amount(self, params: Mapping[str, Any]) -> tuple[int | None, str]:
         """The money it moves, in minor units, and the currency; None and "" where it moves none."""

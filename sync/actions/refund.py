@@ -4,7 +4,7 @@ The provider holds the payment, so it is read live: before anybody may ask, and 
 is done when the provider says that it succeeded; one that is pending or needs somebody is asked about until it ends.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,9 +19,12 @@ from sync.errors import PermanentError
 from sync.facts import Known
 from sync.providers.base import Guard
 from sync.providers.stripe import Stripe
-from sync.wiretypes import FrozenRequest, RefundFacts
+from sync.providers.zendesk import Zendesk
+from sync.refunds import recording
+from sync.wiretypes import Exchange, FrozenRequest, RefundFacts
 
 REASONS = ("duplicate", "fraudulent", "requested_by_customer")
+GONE, MERGED_TAG = "gone", "closed_by_merge"  # a ticket that went into another one stays readable, with this tag
 MOST_MINOR = 999_999_999_999  # twelve digits is the most the provider takes in any currency
 WAITS_FOR = {"requires_action": "the customer has to do something first, such as giving bank details"}
 
@@ -39,7 +42,7 @@ class Refund(ActionKind):
     name, provider, verb = "payment.refund", "stripe", "Refund payment"
     risk = Risk(irreversible=True, money=True, customer_visible=True)
     needs = ("payment", "billing")
-    reads_to_ask = ("payment",)
+    reads_to_ask = ("payment", "asking")
     irreversible_because = "money that was given back can only be asked for again"
     runbook = "refund-issued-wrongly"
     asks_for = {
@@ -47,6 +50,7 @@ class Refund(ActionKind):
         "amount_minor": Whole(1, MOST_MINOR),
         "currency": Text(3, pattern=r"[a-z]{3}"),
         "reason": Text(choices=REASONS),
+        "ticket": Text(18, is_required=False, pattern=r"[0-9]+"),
     }
 
     @property
@@ -82,6 +86,9 @@ class Refund(ActionKind):
             return ""
         if money.exponent(params["currency"]) is None:
             return f"params.currency: {params['currency']} is not a currency we know"
+        ticket = known.blocks.get("asking", {})
+        if params.get("ticket") and ticket.get("ticket") == params["ticket"] and ticket["status"] == GONE:
+            return f"params.ticket: ticket {params['ticket']} was merged into another one or deleted"
         block = _block(known, params)
         if not block.get("charge"):
             seen = "nothing was ever collected by" if block.get("status", "gone") != "gone" else "there is no"
@@ -96,21 +103,29 @@ class Refund(ActionKind):
 
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
         """What the customer has back of this payment, and what is kept of it."""
-        minor, currency, payment = params["amount_minor"], params["currency"], facts.payment
-        if payment is None or payment.currency != currency:
-            after = f"{money.display(minor, currency)} more"
-            return [{"system": "Billing", "field": "refunded", "now": "-", "after": after}]
-        done, kept = payment.refunded_minor, payment.amount_minor - payment.refunded_minor
-        rows = (("refunded", done, done + minor), ("kept of the payment", kept, kept - minor))
-        return [
-            {"system": "Billing", "field": f"{payment.id} {field}", "now": money.display(now, currency),
-             "after": money.display(after, currency)}
-            for field, now, after in rows
-        ]  # fmt: skip
+        return [*_of_payment(facts, params), *_of_follow_ups(facts, params)]
+
+    def follow(self, work: Work, answer: Confirmation) -> Mapping[str, Any]:
+        """Where the books and the ticket are: what follows is written there."""
+        erp_customer = work.known.refs.erp_customer if settings.MESHLINE_CREDIT_MEMOS else ""
+        return {"erp_customer": erp_customer, "ticket": _ticket(work.params, work.known.refs.ticket)}
+
+    def keep(self, done: Sequence[tuple[Work, Confirmation]]) -> None:
+        """The refund is on record from now on; one that the ERP cannot follow is somebody's to book."""
+        recording.keep(done)
+        if settings.MESHLINE_CREDIT_MEMOS:
+            recording.ask_for_books([(work, said) for work, said in done if not work.known.refs.erp_customer])
 
     def freeze(self, work: Work) -> FrozenRequest:
-        """The amount and the charge; the currency is the charge's own, which was compared."""
+        """The amount and the charge; the currency is the charge's own, which was compared.
+
+        Raises PermanentError where the ticket that it was asked from is gone by now.
+        """
         assert work.facts.payment is not None
+        ticket = work.params.get("ticket")
+        if ticket and ticket_is_gone(ticket, work.exchanges):
+            told = f"ticket {ticket} was merged into another one or deleted; nothing was sent"
+            raise PermanentError(told, provider="zendesk", status=404, code="ticket_gone", never_sent=True)
         amount, reason = work.params["amount_minor"], work.params["reason"]
         return biller().create_refund(work.facts.payment.id, amount, reason, key=work.key, action_id=work.id)
 
@@ -152,6 +167,44 @@ class Refund(ActionKind):
             "charge": refund.charge_id, "action": work.id,
         }  # fmt: skip
         return Confirmation(refund.id, said)
+
+
+def _of_payment(facts: Facts, params: Mapping[str, Any]) -> Preview:
+    minor, currency, payment = params["amount_minor"], params["currency"], facts.payment
+    if payment is None or payment.currency != currency:
+        after = f"{money.display(minor, currency)} more"
+        return [{"system": "Billing", "field": "refunded", "now": "-", "after": after}]
+    done, left = payment.refunded_minor, payment.amount_minor - payment.refunded_minor
+    rows = (("refunded", done, done + minor), ("can still be refunded", left, left - minor))
+    return [
+        {"system": "Billing", "field": f"{payment.id} {field}", "now": money.display(now, currency),
+         "after": money.display(after, currency)}
+        for field, now, after in rows
+    ]  # fmt: skip
+
+
+def _of_follow_ups(facts: Facts, params: Mapping[str, Any]) -> Preview:
+    """What is written in the books and on the ticket once the refund is confirmed."""
+    rows, ticket = [], _ticket(params, facts.ticket_id)
+    if facts.erp_customer_id and settings.MESHLINE_CREDIT_MEMOS:
+        amount = money.display(params["amount_minor"], params["currency"])
+        rows.append({"system": "ERP", "field": f"credit memo of customer {facts.erp_customer_id}", "after": amount})
+    if ticket:
+        rows.append({"system": "Support desk", "field": f"ticket {ticket}: internal note", "after": "once confirmed"})
+    return [{"now": "-", **row} for row in rows]
+
+
+def _ticket(params: Mapping[str, Any], linked: str) -> str:
+    """The ticket that it was asked from, else the one that the contract's case is on."""
+    return str(params.get("ticket") or linked)
+
+
+def ticket_is_gone(ticket_id: str, exchanges: list[Exchange]) -> bool:
+    """Whether a ticket was deleted or went into another one, as the desk says now. Raises ProviderError."""
+    desk = providers.get("zendesk")
+    assert isinstance(desk, Zendesk)
+    found = desk.ticket(ticket_id, exchanges)
+    return found is None or (found.status == "closed" and MERGED_TAG in found.tags)
 
 
 def _block(known: Known, params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from sync import providers
 from sync.modes import is_test
+from sync.providers import stripe_accounts
 
 HOSTS = {
     "stripe": ("api.stripe.com",), "netsuite": (".suitetalk.api.netsuite.com",), "zendesk": (".zendesk.com",),
@@ -74,11 +75,12 @@ class Known:
     signing: Credential | None  # what its deliveries are signed with; None where it makes none
     is_optional: bool
     version: str
+    further: tuple[Credential, ...] = ()  # of its further accounts
 
     @property
     def missing(self) -> list[str]:
         """Variables that are not set."""
-        listed = (*self.credentials, *([self.signing] if self.signing else []))
+        listed = (*self.credentials, *([self.signing] if self.signing else []), *self.further)
         return [one.variable for one in listed if not one.is_set]
 
     @property
@@ -113,8 +115,16 @@ def of(provider: str) -> Known:
     host = urlsplit(base_url).netloc.rpartition("@")[2]
     return Known(
         provider, host, mode(provider, config), str(config.get(ACCOUNTS.get(provider, "")) or ""), tuple(credentials),
-        signing, provider in OPTIONAL or not named, str(config.get("api_version") or ""),
+        signing, provider in OPTIONAL or not named, str(config.get("api_version") or ""), _further(config),
     )  # fmt: skip
+
+
+def _further(config: Mapping[str, Any]) -> tuple[Credential, ...]:
+    """Keys and signing secrets of a provider's further accounts."""
+    names: Mapping[str, Any] = config.get("accounts") or {}
+    keys = [f"MESHLINE_STRIPE_API_KEY_{name.upper()}" for name in names]
+    signing = [(stripe_accounts.variable(name), len(stripe_accounts.secrets_of(name))) for name in names]
+    return tuple(Credential(name, count, _age(name)) for name, count in [*((key, 1) for key in keys), *signing])
 
 
 def mode(provider: str, config: Mapping[str, Any]) -> str:

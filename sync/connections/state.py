@@ -76,6 +76,7 @@ class Card:
     newest_version: str = ""
     refused: int = 0
     reasons: list[tuple[str, int]] = field(default_factory=list)
+    paused: list[str] = field(default_factory=list)  # further accounts whose calls are paused
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -88,7 +89,7 @@ def cards() -> list[Card]:
     """One for each system that can be connected, used or not; six statements."""
     now = clock.now()
     names = [name for name in providers.PROVIDERS if name in known.VARIABLES or name in settings.MESHLINE_PROVIDERS]
-    states = {one.provider: one for one in ProviderState.objects.filter(provider__in=names)}
+    states = {one.provider: one for one in ProviderState.objects.all()}
     checks = {one.provider: one for one in ConnectionCheck.objects.filter(provider__in=names)}
     rates, delivered, refusals, reasons = _rates(names, now), _deliveries(), _refusals(names, now), _reasons(names, now)
     found = []
@@ -99,6 +100,10 @@ def cards() -> list[Card]:
         card.answered_at = max((one for one in (answered_at, noted_at) if one), default=None)
         card.delivered_at, card.newest_version = delivered.get(name, (None, ""))
         card.refused, card.reasons = refusals.get(name, 0), reasons.get(name, [])
+        card.paused = sorted(
+            key.partition(":")[2] for key, one in states.items()
+            if key.startswith(f"{name}:") and one.breaker == ProviderState.Breaker.OPEN
+        )  # fmt: skip
         card.problems = problems(card, now)
         found.append(card)
     return found
@@ -113,6 +118,9 @@ def problems(card: Card, now: datetime) -> list[str]:
         found.append("No address is set.")
     if card.state is not None and card.state.breaker == ProviderState.Breaker.OPEN:
         found.append("Calls are paused after failures; one is tried every half minute.")
+    found += [
+        f"Calls to account {one} are paused after failures; one is tried every half minute." for one in card.paused
+    ]
     if card.hour.requests >= LEAST_REQUESTS and card.hour.failed >= MOST_FAILING * card.hour.requests:
         found.append(f"{card.hour.failed} of {card.hour.requests} requests failed within the hour.")
     return found + (_of_check(card.check, now) if card.check else [])

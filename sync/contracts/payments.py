@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sync.contracts import members
+from sync.contracts import members, refunds
 from sync.contracts.members import DriftError
 from sync.contracts.stripe import dispute_seen
 from sync.wiretypes import PaymentFacts, RefundFacts
@@ -56,7 +56,7 @@ def refund_seen(refund: Any, mark: str) -> RefundFacts:
     if not isinstance(refund, Mapping) or refund.get("object") != "refund":
         raise DriftError("object", "is no refund")
     status = members.text(refund, "status")
-    if status not in REFUND_STATUSES:
+    if status not in refunds.STATUSES:
         raise DriftError("status", "unknown state")
     return RefundFacts(
         id=members.text(refund, "id"),

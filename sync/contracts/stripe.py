@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sync.contracts import members
+from sync.contracts import members, refunds, subscriptions
 from sync.contracts.event import UNKNOWN, EventContract, Semantics
 from sync.contracts.members import Drift, DriftError
 
@@ -27,6 +27,7 @@ CUSTOMER_FIELDS = ("name", "email", "phone", "address", "shipping")
 _INVOICE = ("id", "customer", "status", "attempt_count", "amount_due", "amount_remaining", "currency")
 _SUBSCRIPTION = ("id", "customer", "status", "cancel_at_period_end", "items")
 _DISPUTE = ("id", "charge", "status", "amount", "currency")
+_REFUND = ("id", "charge", "status", "amount", "currency")
 _FINAL, _TRANSIENT = Semantics.FINAL, Semantics.TRANSIENT
 
 CONTRACTS = {
@@ -46,6 +47,12 @@ CONTRACTS = {
     "charge.dispute.funds_withdrawn": EventContract("dispute.changed", _TRANSIENT, _DISPUTE),
     "charge.dispute.funds_reinstated": EventContract("dispute.changed", _TRANSIENT, _DISPUTE),
     "radar.early_fraud_warning.created": EventContract("fraud.warned", _TRANSIENT, ("id", "charge", "actionable")),
+    "radar.early_fraud_warning.updated": EventContract("fraud.warned", _TRANSIENT, ("id", "charge", "actionable")),
+    "refund.created": EventContract("refund.changed", _TRANSIENT, _REFUND),
+    "refund.updated": EventContract("refund.changed", _TRANSIENT, _REFUND),
+    "refund.failed": EventContract("refund.changed", _FINAL, _REFUND),
+    "charge.refund.updated": EventContract("refund.changed", _TRANSIENT, _REFUND),
+    "charge.refunded": EventContract("charge.refunded", _TRANSIENT, ("id", "amount_refunded", "currency")),
     "customer.created": EventContract("customer.changed", _TRANSIENT, ("id",)),
     "customer.updated": EventContract("customer.changed", _TRANSIENT, ("id",)),
     "customer.deleted": EventContract("customer.gone", _FINAL, ("id",)),
@@ -112,6 +119,7 @@ class SubscriptionSeen:
     started_at: datetime | None
     metadata: Mapping[str, str]
     occurred_at: datetime | None = None
+    ended_by: str = ""  # the action of ours that ended it
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,10 @@ class DisputeSeen:
     currency: str
     is_open: bool
     occurred_at: datetime | None = None
+    reason: str = ""
+    due_at: datetime | None = None  # None also where no answer is possible
+    opened_at: datetime | None = None
+    intent_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +149,8 @@ class FraudSeen:
     customer_id: str  # "" unless the charge came expanded
     is_actionable: bool
     occurred_at: datetime | None = None
+    opened_at: datetime | None = None
+    intent_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +164,10 @@ class CustomerSeen:
     changed: tuple[str, ...] = ()
 
 
-Seen = InvoiceSeen | SubscriptionSeen | DisputeSeen | FraudSeen | CustomerSeen
+Seen = (
+    InvoiceSeen | SubscriptionSeen | DisputeSeen | FraudSeen | CustomerSeen | refunds.RefundSeen
+    | refunds.ChargeRefundedSeen
+)  # fmt: skip
 
 
 def contract_for(type_: str) -> EventContract:
@@ -228,6 +245,7 @@ def subscription_seen(subscription: Mapping[str, Any], occurred_at: datetime | N
         started_at=members.unix_time(subscription, "start_date"),
         metadata=members.labels(subscription),
         occurred_at=occurred_at,
+        ended_by=subscriptions.ended_by(subscription),
     )
 
 
@@ -243,7 +261,17 @@ def dispute_seen(dispute: Mapping[str, Any], occurred_at: datetime | None = None
         currency=members.currency(dispute),
         is_open=status not in CLOSED_DISPUTES,
         occurred_at=occurred_at,
+        reason=members.text_or_blank(dispute, "reason"),
+        due_at=_due(dispute),
+        opened_at=members.unix_time(dispute, "created"),
+        intent_id=members.reference(dispute, "payment_intent"),
     )
+
+
+def _due(dispute: Mapping[str, Any]) -> datetime | None:
+    """When evidence is due; null, and 0 as some generations write it, where none can be sent."""
+    details = members.mapping(dispute, "evidence_details")
+    return members.unix_time(details, "due_by") if details.get("due_by") else None
 
 
 def fraud_seen(warning: Mapping[str, Any], occurred_at: datetime | None = None) -> FraudSeen:
@@ -254,6 +282,8 @@ def fraud_seen(warning: Mapping[str, Any], occurred_at: datetime | None = None) 
         customer_id=_customer_of_charge(warning),
         is_actionable=members.flag(warning, "actionable"),
         occurred_at=occurred_at,
+        opened_at=members.unix_time(warning, "created"),
+        intent_id=members.reference(warning, "payment_intent"),
     )
 
 
@@ -366,4 +396,6 @@ _READERS: dict[str, Callable[[Mapping[str, Any], datetime | None], Seen]] = {
     "fraud.warned": fraud_seen,
     "customer.changed": customer_seen,
     "customer.gone": customer_gone,
+    "refund.changed": refunds.refund_seen,
+    "charge.refunded": refunds.charge_refunded_seen,
 }

@@ -129,7 +129,10 @@ def _automation(run: SyncRun) -> str:
 
 def _meet(chunk: Chunk, planned: Sequence[Planned]) -> None:
     """Customers of ours for these rows, locked, with their links and what is unfinished of them."""
-    wanted = [one for one in planned if one.decision is not None and one.decision.outcome is not Outcome.SKIP]
+    wanted = [
+        one for one in planned
+        if one.decision is not None and one.decision.outcome is not Outcome.SKIP and not one.is_quiet
+    ]  # fmt: skip
     chunk.customers = adopting.adopt(wanted)
     correlate.lock_customers(chunk.customers.values())
     ids = [one.internal_id for one in wanted]
@@ -258,7 +261,7 @@ def _note(
             "customer_id": chunk.customers.get(one.internal_id) or (one.held.customer_id if one.held else None),
             "outcome": outcome, "planned": planned, "code": code, "error_class": str(error_class or ""),
             "billing_id": (decision.billing_id if decision else "")[:64],
-            "candidates": [_shown(each) for each in decision.candidates] if decision else [],
+            "candidates": [_shown(each, one) for each in decision.candidates] if decision else [],
             "changed": sorted(one.changed or ()), "notes": list(decision.notes) if decision else [],
             "correlation_id": correlation or uuid4(),
             "trace_key": troubles.trace_key(chunk.way.account, one.internal_id),
@@ -267,11 +270,12 @@ def _note(
     )  # fmt: skip
 
 
-def _shown(payer: Payer) -> dict[str, Any]:
+def _shown(payer: Payer, one: Planned) -> dict[str, Any]:
     """A candidate as a person needs it to choose: no name, no address."""
     return {
         "id": payer.id, "created": payer.created, "live": payer.is_live, "deleted": payer.is_deleted,
         "subscriptions": payer.subscriptions, "erp_customer": payer.erp_customer or payer.holder,
+        "account": one.billing_account,
     }  # fmt: skip
 
 
@@ -287,7 +291,7 @@ def _trouble(chunk: Chunk, one: Planned, code: str, kind: Any, sentence: str) ->
             "trace_key": key, "step": "lookup", "error_class": str(kind), "code": code[:60],
             "sentence": sentence[:300], "run_id": chunk.run.pk, "internal_id": one.internal_id,
             "customer_id": None if is_config else chunk.customers.get(one.internal_id),
-            "candidates": [_shown(each) for each in decision.candidates] if decision else [],
+            "candidates": [_shown(each, one) for each in decision.candidates] if decision else [],
             "source_version": one.source.modified,
             "exchange": troubles.exchange_of(one.error) if one.error else None,
         }

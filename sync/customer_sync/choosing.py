@@ -1,6 +1,8 @@
 """A person says which billing customer it is: the id is verified, taken over and written to the ERP."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, cast
 from uuid import uuid4
 
 from django.contrib.auth.models import User
@@ -39,12 +41,11 @@ def choose(run_id: int, internal_id: int, billing_id: str, *, by: User) -> Actio
         )  # fmt: skip
         if row is None or row.customer_id is None:
             raise Refused(404, "row", f"sync run {run_id} has no row of customer {internal_id}")
-        _allowed(row, billing_id)
-        return _take_over(row, billing_id, by)
+        return _take_over(row, _allowed(row, billing_id), by)
 
 
-def _allowed(row: SyncOutcome, billing_id: str) -> None:
-    """Raises Refused unless this row waits for just such a choice."""
+def _allowed(row: SyncOutcome, billing_id: str) -> Mapping[str, Any]:
+    """The candidate that was chosen. Raises Refused unless this row waits for just such a choice."""
     if row.outcome != SyncOutcome.Outcome.REVIEW or row.code not in CHOOSABLE:
         raise Refused(409, "state", f"customer {row.internal_id} does not wait for a choice; nothing was done")
     chosen = next((one for one in row.candidates if one["id"] == billing_id), None)
@@ -57,10 +58,11 @@ def _allowed(row: SyncOutcome, billing_id: str) -> None:
     if others:
         words = f"{billing_id} belongs to customer {min(others)} of the ERP; unlink it there first"
         raise Refused(409, "linked_elsewhere", words)
+    return cast(Mapping[str, Any], chosen)
 
 
-def _take_over(row: SyncOutcome, billing_id: str, by: User) -> Action:
-    way = engine.way_of(row.run)
+def _take_over(row: SyncOutcome, chosen: Mapping[str, Any], by: User) -> Action:
+    way, billing_id = engine.way_of(row.run), str(chosen["id"])
     assert row.customer_id is not None
     customer_id = row.customer_id
     correlate.lock_customers([customer_id])
@@ -68,7 +70,8 @@ def _take_over(row: SyncOutcome, billing_id: str, by: User) -> Action:
         raise Refused(409, "under_way", "an earlier change of this customer is still under way; nothing was done")
     held = links.load(way.account, [row.internal_id])[row.internal_id]
     decision = SyncDecision(Outcome.LINK, billing_id=billing_id, is_new_generation=bool(held.billing_id))
-    one = Planned(ErpCustomer(str(row.internal_id)), replace(held), way.connected, decision=decision)
+    account = str(chosen.get("account") or held.billing_account or way.first)
+    one = Planned(ErpCustomer(str(row.internal_id)), replace(held), account, decision=decision)
     if held.billing_id:
         links.clear_written_back([held.id])
         held.generation += 1

@@ -5,6 +5,7 @@ on behind the last booked row, and a row that was read and not booked is simply 
 """
 
 import random
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,11 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 
 from ledger import clock, sets, wake
 from ledger.states import StaleState
-from sync import attempts, health, stopflag
+from sync import attempts, health, residents, stopflag
 from sync.actions.contract import erp
 from sync.customer_sync import booking, collecting, criteria, fields, planning, reading, runs
 from sync.customer_sync.adopting import RacedAdoption
@@ -27,14 +28,15 @@ from sync.customer_sync.fields import ErpCustomer
 from sync.customer_sync.models import SyncProfile, SyncRun
 from sync.customer_sync.planning import Way
 from sync.errors import AuthError, PermanentError, ProviderError
-from sync.providers import netsuite_customers
+from sync.providers import netsuite_customers, stripe_accounts
 from sync.providers.netsuite_customers import Condition, NoSuchColumn, Query
 from sync.wiretypes import Exchange
 
 log = structlog.get_logger(__name__)
 
-LEASE_SECONDS = 60
-CHUNK = 250
+LEASE_SECONDS = 20
+RENEW_SECONDS = 5.0
+CHUNK = 250  # rows that providers are asked about; those that need nobody come on top
 MOST_AHEAD = 1000  # rows planned and not yet done: a pause or a cancel stops what lies beyond
 WAIT_SECONDS = 0.5
 RACES = 5
@@ -42,9 +44,13 @@ PROVIDERS = ("netsuite", "stripe")
 OVERLAP = timedelta(minutes=15)
 STAMP = "%Y-%m-%d %H:%M:%S"
 TAKE = """
-update sync_syncrun set lease_token = %(token)b, lease_until = now() + make_interval(secs => %(lease)b::float8)
+update sync_syncrun set lease_token = %(token)b, lease_until = now() + make_interval(secs => %(lease)b::float8),
+       lease_place = %(place)b
  where id = %(run)b and state in ('planned', 'running') and (lease_until is null or lease_until < now())
 returning id"""
+RENEW = """
+update sync_syncrun set lease_until = now() + make_interval(secs => %(lease)b::float8)
+ where id = %(run)b and lease_token = %(token)b"""
 
 
 class Worker:
@@ -59,8 +65,11 @@ class Worker:
     def work(self) -> bool:
         """Work on the run; True while there is more to do. False when it ended, or somebody else has it."""
         ends = time.monotonic() + self.box
-        if not sets.run(TAKE, {"token": self.token, "run": self.run_id, "lease": LEASE_SECONDS}):
+        taken = {"token": self.token, "run": self.run_id, "lease": LEASE_SECONDS, "place": residents.place()}
+        if not sets.run(TAKE, taken):
             return False
+        over = threading.Event()
+        threading.Thread(target=self._stay, args=(over,), daemon=True).start()
         pool = ThreadPoolExecutor(settings.MESHLINE_SYNC_THREADS, thread_name_prefix="sync")
         try:
             self._begin()
@@ -71,7 +80,7 @@ class Worker:
         except LostRun:
             return False
         except AuthError as error:
-            self._end("pause", f"{error.provider} refuses our sign-in; mend the connection, then resume")
+            self._end("pause", f"{_system(error)} refuses our sign-in; mend the connection, then resume")
             return False
         except NoSuchColumn as error:
             self._end("fail", f"the ERP has no field {error.name!r}; change the profile")
@@ -84,7 +93,21 @@ class Worker:
             return True
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            over.set()
             self._release()
+
+    def _stay(self, over: threading.Event) -> None:
+        """Prolong the lease while a slow provider is asked about a whole chunk. A thread with its own connection."""
+        try:
+            while not over.wait(RENEW_SECONDS):
+                self._renew()
+        except DatabaseError:
+            log.warning("sync_lease_not_renewed", run=self.run_id)
+        finally:
+            connection.close()
+
+    def _renew(self) -> None:
+        sets.run(RENEW, {"run": self.run_id, "token": self.token, "lease": LEASE_SECONDS})
 
     def _begin(self) -> None:
         with transaction.atomic():
@@ -94,11 +117,7 @@ class Worker:
 
     def _turn(self, pool: ThreadPoolExecutor) -> bool:
         """One step; False when the run is over or no longer ours."""
-        sets.run(
-            """update sync_syncrun set lease_until = now() + make_interval(secs => %(lease)b::float8)
-                where id = %(run)b and lease_token = %(token)b""",
-            {"run": self.run_id, "token": self.token, "lease": LEASE_SECONDS},
-        )
+        self._renew()
         run = SyncRun.objects.select_related("version__profile").get(pk=self.run_id)
         if run.state != SyncRun.State.RUNNING or run.lease_token != self.token:
             return False
@@ -134,11 +153,10 @@ class Worker:
         if not self.rows:
             self._read_all(run)
             return
-        rows = self.rows[:CHUNK]
         for _ in range(RACES):
-            busy = booking.open_actions(way.account, [int(source.internal_id) for source, _ in rows])
+            busy = booking.open_actions(way.account, [int(source.internal_id) for source, _ in self.rows])
             under_way = {one.internal_id for one in busy if one.state in booking.UNDER_WAY}
-            planned = planning.plan(rows, way, under_way, pool)
+            planned = planning.plan(self.rows, way, under_way, pool, CHUNK)
             _keep([one for each in planned for one in each.exchanges], [one.error for one in planned if one.error])
             refused = next((one.error for one in planned if isinstance(one.error, AuthError)), None)
             if refused is not None:
@@ -150,7 +168,7 @@ class Worker:
             break
         else:
             raise LostRun
-        self.rows = self.rows[CHUNK:]
+        self.rows = self.rows[len(planned) :]
         wake.ring()
 
     def _read_all(self, run: SyncRun) -> None:
@@ -180,9 +198,16 @@ class Worker:
 
     def _release(self) -> None:
         sets.run(
-            "update sync_syncrun set lease_token = null, lease_until = null where id = %(run)b and lease_token = %(t)b",
+            """update sync_syncrun set lease_token = null, lease_until = null, lease_place = ''
+                where id = %(run)b and lease_token = %(t)b""",
             {"run": self.run_id, "t": self.token},
         )
+
+
+def _system(error: ProviderError) -> str:
+    """Which system it was, with its account where there are several."""
+    account = error.exchange.account if error.exchange else ""
+    return f"{error.provider} (account {account})" if account else error.provider
 
 
 def work(run_id: int, *, box: float = 20.0) -> bool:
@@ -199,7 +224,8 @@ def way_of(run: SyncRun) -> Way:
         sources={**fields.SOURCES, **version.sources},
         shared_payer_field=version.shared_payer_field,
         billing_accounts=settings.MESHLINE_SYNC_ACCOUNTS,
-        connected=settings.MESHLINE_SYNC_ACCOUNT,
+        first=settings.MESHLINE_SYNC_ACCOUNT,
+        connected=stripe_accounts.connected(),
         first_wait=settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS / 2,
     )
 

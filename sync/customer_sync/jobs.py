@@ -11,7 +11,7 @@ from gates.playbooks import customer_sync as playbook
 from gates.stop import Refused
 from ledger import clock, sets
 from sync import stopflag
-from sync.customer_sync import collecting, due, engine, runs
+from sync.customer_sync import collecting, due, engine, orphans, runs
 from sync.customer_sync.models import SyncProfile, SyncRun
 
 log = structlog.get_logger(__name__)
@@ -34,11 +34,8 @@ def work(run_id: int) -> str:
 
 def tend() -> str:
     """Each minute: ring for runs whose worker is gone, and settle rows whose actions ended after their run."""
-    rows = sets.run(
-        """select id from sync_syncrun where state in ('planned', 'running')
-              and (lease_until is null or lease_until < now()) and created_at < now() - interval '5 seconds'"""
-    )
-    ringing = {row[0] for row in rows}
+    orphans.free()
+    ringing = orphans.due()
     for run_id in ringing:
         async_task(runs.TASK, run_id)
     late = sets.run(

@@ -95,8 +95,14 @@ def holders(account: str, billing_ids: Iterable[str]) -> dict[str, set[str]]:
     return found
 
 
-def email_holders(account: str, keys: Iterable[str]) -> dict[str, list[tuple[int, bool]]]:
-    """Who has an address: (internal id, whether it has a billing customer or one is being made), lowest id first."""
+Holder = tuple[int, bool, str]
+
+
+def email_holders(account: str, keys: Iterable[str]) -> dict[str, list[Holder]]:
+    """Who has an address: (internal id, whether it has a billing customer or one is being made, billing account).
+
+    Lowest id first.
+    """
     wanted = sorted({one for one in keys if one})
     if not wanted:
         return {}
@@ -104,14 +110,15 @@ def email_holders(account: str, keys: Iterable[str]) -> dict[str, list[tuple[int
         """select l.email_key, l.internal_id, l.billing_id <> '' or exists (
                     select from ledger_action a where a.customer_id = l.customer_id
                        and a.kind = 'billing_customer.create'
-                       and a.state in ('held', 'in_review', 'approved', 'parked', 'sending', 'unknown'))
+                       and a.state in ('held', 'in_review', 'approved', 'parked', 'sending', 'unknown')),
+                  l.billing_account
              from sync_synclink l
             where l.account = %(account)b and l.email_key = any(%(keys)b::text[]) order by l.internal_id""",
         {"account": account, "keys": wanted},
     )
-    found: dict[str, list[tuple[int, bool]]] = {}
-    for key, internal_id, has_billing in rows:
-        found.setdefault(key, []).append((internal_id, has_billing))
+    found: dict[str, list[Holder]] = {}
+    for key, *holder in rows:
+        found.setdefault(key, []).append((holder[0], holder[1], holder[2]))
     return found
 
 
@@ -122,8 +129,8 @@ def store(rows: Sequence[Mapping[str, Any]]) -> None:
         "sync_synclink", LINK_TYPES, [{**one, "updated_at": now} for one in rows],
         """on conflict (account, internal_id) do update set generation = excluded.generation,
              attempt = excluded.attempt, email_key = excluded.email_key, updated_at = excluded.updated_at,
-             billing_account = case when sync_synclink.billing_id = '' then excluded.billing_account
-                                    else sync_synclink.billing_account end""",
+             billing_account = case when sync_synclink.billing_id = '' or sync_synclink.billing_account = ''
+                                    then excluded.billing_account else sync_synclink.billing_account end""",
     )  # fmt: skip
 
 
@@ -166,22 +173,25 @@ def billed(done: Sequence[tuple[Work, Confirmation]]) -> None:
     rows = [
         {
             "account": work.params["account"], "internal_id": int(work.params["customer"]), "billing_id": answer.id,
+            "billing_account": str(work.params["billing_account"]),
             "is_live": bool(answer.said.get("live")), "content": str(answer.said.get("hash", "")),
             "row": str(work.params.get("row", "")), "modified": str(work.params.get("modified", "")),
             "back": not work.params.get("link"),
         }
         for work, answer in done
     ]  # fmt: skip
-    names = ("account", "internal_id", "billing_id", "is_live", "content", "row", "modified", "back")
+    names = ("account", "internal_id", "billing_account", "billing_id", "is_live", "content", "row", "modified", "back")
     sets.run(
         """update sync_synclink l set billing_id = v.billing_id, is_live = v.is_live, content = v.content,
+                  billing_account = v.billing_account,
                   row = case when v.back then v.row else '' end,
                   modified = case when v.back then v.modified else '' end,
                   written_back_at = case when v.back then coalesce(l.written_back_at, now()) else null end,
                   updated_at = now()
-             from unnest(%(account)b::text[], %(internal_id)b::bigint[], %(billing_id)b::text[], %(is_live)b::bool[],
-                         %(content)b::text[], %(row)b::text[], %(modified)b::text[], %(back)b::bool[])
-                  as v(account, internal_id, billing_id, is_live, content, row, modified, back)
+             from unnest(%(account)b::text[], %(internal_id)b::bigint[], %(billing_account)b::text[],
+                         %(billing_id)b::text[], %(is_live)b::bool[], %(content)b::text[], %(row)b::text[],
+                         %(modified)b::text[], %(back)b::bool[])
+                  as v(account, internal_id, billing_account, billing_id, is_live, content, row, modified, back)
             where l.account = v.account and l.internal_id = v.internal_id""",
         {name: [one[name] for one in rows] for name in names},
     )
@@ -217,19 +227,23 @@ def _forget_old(moved: Sequence[tuple[Work, str]]) -> None:
     )  # fmt: skip
 
 
-def imported(account: str, rows: Sequence[tuple[int, int, str]]) -> None:
-    """Rows (internal id, our customer, billing id) that a person confirmed: verified there, not yet seen in the ERP."""
+def imported(account: str, rows: Sequence[tuple[int, int, str, str]]) -> None:
+    """Rows (internal id, our customer, billing id, its account) that a person confirmed: verified there.
+
+    The ERP was not yet seen with them.
+    """
     sets.insert(
         "sync_synclink", LINK_TYPES,
         [
             {
-                "account": account, "internal_id": internal_id, "customer_id": customer, "billing_account": "",
+                "account": account, "internal_id": internal_id, "customer_id": customer, "billing_account": billing,
                 "billing_id": billing_id, "generation": 1, "attempt": 1, "content": "", "row": "", "modified": "",
                 "email_key": "", "updated_at": clock.now(),
             }
-            for internal_id, customer, billing_id in rows
+            for internal_id, customer, billing_id, billing in rows
         ],
         """on conflict (account, internal_id) do update set billing_id = excluded.billing_id, is_live = null,
+             billing_account = excluded.billing_account,
              written_back_at = null, content = '', row = '', modified = '', updated_at = excluded.updated_at,
              generation = sync_synclink.generation + 1
            where sync_synclink.billing_id <> excluded.billing_id""",

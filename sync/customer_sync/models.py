@@ -104,6 +104,7 @@ class SyncRun(Stateful):
     why = models.CharField(max_length=300, blank=True, help_text="Why it paused or failed")
     lease_token = models.BigIntegerField(null=True)
     lease_until = models.DateTimeField(null=True)
+    lease_place = models.CharField(max_length=160, blank=True, db_default="", help_text="The process that has it")
     created_at = models.DateTimeField(default=clock.now)
     began_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)

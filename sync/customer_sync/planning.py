@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gates.rules import customer_sync as rules
@@ -13,7 +13,7 @@ from sync.customer_sync import fields, links, portal, reading
 from sync.customer_sync.fields import ErpCustomer
 from sync.customer_sync.links import Held
 from sync.errors import AuthError, PermanentError, ProviderError, TransientError, UnconfirmedError
-from sync.providers import stripe_customers
+from sync.providers import stripe_accounts, stripe_customers
 from sync.providers.stripe_customers import BillingCustomer, NoCustomer
 from sync.wiretypes import Exchange
 
@@ -24,20 +24,25 @@ Got = TypeVar("Got")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """By which profile and for which account rows are decided. `billing_accounts` maps a subsidiary to an account."""
+    """By which profile and for which account rows are decided.
+
+    `billing_accounts` maps a subsidiary to an account, `first` is the account of all others, and `connected` are those
+    that have a key.
+    """
 
     account: str
     columns: tuple[str, ...]
     sources: Mapping[str, str]
     shared_payer_field: str = ""
     billing_accounts: Mapping[str, str] = field(default_factory=dict)
-    connected: str = "default"
+    first: str = "default"
+    connected: tuple[str, ...] = ("default",)
     first_wait: float = FIRST_WAIT_SECONDS
     rereads: bool = False  # ask about every row, whatever was confirmed before
 
     def billing_account(self, customer: ErpCustomer) -> str:
         """The billing account of a customer, by its subsidiary."""
-        return self.billing_accounts.get(customer.subsidiary, self.billing_accounts.get("*", self.connected))
+        return self.billing_accounts.get(customer.subsidiary, self.billing_accounts.get("*", self.first))
 
 
 @dataclass(slots=True)
@@ -56,6 +61,7 @@ class Planned:
     changed: dict[str, Any] | None = None
     is_settled: bool = False
     was_asked: bool = False
+    is_of: str = ""  # another account of ours that knows the ERP's id
     error: ProviderError | None = None
     exchanges: list[Exchange] = field(default_factory=list)
     decision: SyncDecision | None = None
@@ -75,24 +81,33 @@ class Planned:
         """Whether the ERP was seen with it."""
         return bool(self.held and self.held.written_back_at)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is exactly as it was confirmed last, so that nothing here has to be looked at or written anew."""
+        told = self.is_settled and not self.was_asked and self.decision is not None
+        return told and self.decision is not None and self.decision.outcome is Outcome.UNCHANGED
+
 
 def plan(
-    rows: Sequence[tuple[ErpCustomer, bool]], way: Way, under_way: Iterable[int], pool: ThreadPoolExecutor
+    rows: Sequence[tuple[ErpCustomer, bool]], way: Way, under_way: Iterable[int], pool: ThreadPoolExecutor, most: int
 ) -> list[Planned]:
-    """Decide these rows: (customer, whether it may share a billing customer). Reads providers; no transaction is open.
+    """Decide the first of these rows: (customer, whether it may share a billing customer), in their order.
 
+    As many as come before more than `most` would have to be asked about. Reads providers; no transaction is open.
     `under_way` are internal ids with an unfinished change. A row whose reads failed carries the error instead.
     """
     held = links.load(way.account, [int(source.internal_id) for source, _ in rows])
     busy = set(under_way)
-    planned = [
-        Planned(
-            source, held.get(int(source.internal_id)), way.billing_account(source), shared,
-            int(source.internal_id) in busy,
-        )
-        for source, shared in rows
-    ]  # fmt: skip
-    asked = [one for one in planned if not _needs_nobody(one, way)]
+    planned: list[Planned] = []
+    asked: list[Planned] = []
+    for source, shared in rows:
+        number = int(source.internal_id)
+        one = Planned(source, held.get(number), way.billing_account(source), shared, number in busy)
+        if not _needs_nobody(one, way):
+            if len(asked) == most:
+                break
+            asked.append(one)
+        planned.append(one)
     for _ in pool.map(lambda one: _ask(one, way), asked):
         pass
     _decide(planned, way)
@@ -109,8 +124,17 @@ def _needs_nobody(one: Planned, way: Way) -> bool:
 
 
 def _is_placed(one: Planned, way: Way) -> bool:
-    same = not one.known_id or one.held is None or one.held.billing_account in ("", way.connected)
-    return one.billing_account == way.connected and same
+    return one.billing_account in way.connected and _is_same_account(one)
+
+
+def _is_same_account(one: Planned) -> bool:
+    """Whether our books' link is of the account that its subsidiary goes by now.
+
+    One that was imported may not say, and one that was blanked on purpose begins anew wherever that is.
+    """
+    if not one.known_id or one.held is None or (one.is_written_back and not one.source.stored_id):
+        return True
+    return one.held.billing_account in ("", one.billing_account)
 
 
 def _is_same_row(one: Planned, way: Way) -> bool:
@@ -123,24 +147,29 @@ def _ask(one: Planned, way: Way) -> None:
     """Everything that has to be read for one row."""
     one.was_asked = True
     try:
-        if one.source.stored_id:
-            _ask_stored(one, way)
-        elif one.known_id and not one.is_written_back:
-            one.found = _again(one, way, lambda: reading.billing(one.known_id, one.exchanges))
-        else:
-            _ask_by_email(one, way)
+        with stripe_accounts.acting_for(one.billing_account):
+            _ask_what_is_open(one, way)
     except ProviderError as error:
         one.error = error
 
 
+def _ask_what_is_open(one: Planned, way: Way) -> None:
+    if one.source.stored_id:
+        _ask_stored(one, way)
+    elif one.known_id and not one.is_written_back:
+        one.found = _again(one, way, lambda: reading.billing(one.known_id, one.exchanges))
+    else:
+        _ask_by_email(one, way)
+
+
 def _ask_stored(one: Planned, way: Way) -> None:
+    """The cheapest question first: unchanged but for its stamp, or not to be worked with at all, needs only one."""
     stored = one.source.stored_id
-    if not one.known_id or one.known_id == stored:
-        one.whole = _again(one, way, lambda: reading.record(one.source.internal_id, way.sources, one.exchanges))
-        if one.whole is None:
-            raise PermanentError("the customer is gone from the ERP", provider="netsuite", code="gone")
+    is_ours = not one.known_id or one.known_id == stored
+    if is_ours and _is_same_row(one, way):
+        one.whole = _whole(one, way)
         content = fields.hash_of(fields.mapped(one.whole, way.columns), way.columns)
-        if _is_same_row(one, way) and one.held is not None and content == one.held.content and not way.rereads:
+        if one.held is not None and content == one.held.content and not way.rereads:
             one.is_settled = True
             return
     try:
@@ -149,12 +178,37 @@ def _ask_stored(one: Planned, way: Way) -> None:
         if error.code != "bad_id":
             raise
         one.found = NoCustomer()
-    if not isinstance(one.found, BillingCustomer) or one.found.is_deleted or one.whole is None:
+    if isinstance(one.found, NoCustomer) and not one.found.in_other_mode:
+        one.is_of = _foreign(one, way, stored)
+    if not isinstance(one.found, BillingCustomer) or one.found.is_deleted or not is_ours:
         return
+    one.whole = one.whole or _whole(one, way)
     one.changed = fields.differing(fields.mapped(one.whole, way.columns), one.found.fields)
     is_new_address = one.held is None or one.held.email_key != links.email_key(one.source.email)
     if is_new_address and len(rules.addresses(one.source.email)) == 1:
         one.matches = tuple(_again(one, way, lambda: reading.by_email(one.source.email, one.exchanges)))
+
+
+def _whole(one: Planned, way: Way) -> ErpCustomer:
+    found = _again(one, way, lambda: reading.record(one.source.internal_id, way.sources, one.exchanges))
+    if found is None:
+        raise PermanentError("the customer is gone from the ERP", provider="netsuite", code="gone")
+    return found
+
+
+def _foreign(one: Planned, way: Way, stored: str) -> str:
+    """Which other account of ours knows this id; "" where none does. For telling a person: it is not used."""
+    for account in way.connected:
+        if account == one.billing_account:
+            continue
+        with stripe_accounts.acting_for(account):
+            try:
+                found = _again(one, way, lambda: reading.billing(stored, one.exchanges))
+            except ProviderError:  # not even the reason is known then: the plain sentence says enough
+                continue
+        if isinstance(found, BillingCustomer):
+            return account
+    return ""
 
 
 def _ask_by_email(one: Planned, way: Way) -> None:
@@ -166,11 +220,14 @@ def _ask_by_email(one: Planned, way: Way) -> None:
     if one.known_id and [each.id for each in one.matches] != [one.known_id]:
         wanted.append(one.known_id)
     for billing_id in dict.fromkeys(wanted):
-        one.subscriptions[billing_id] = _again(
-            one,
-            way,
-            lambda named=billing_id: reading.running_subscriptions(named, one.exchanges),  # type: ignore[misc]
-        )
+        one.subscriptions[billing_id] = _again(one, way, lambda named=billing_id: _running(one, named))  # type: ignore[misc]
+
+
+def _running(one: Planned, billing_id: str) -> int:
+    """Subscriptions of a candidate, or of the customer it was linked to: that one may be in another account."""
+    held = one.held.billing_account if one.held and billing_id == one.known_id else ""
+    with stripe_accounts.acting_for(held or one.billing_account):
+        return reading.running_subscriptions(billing_id, one.exchanges)
 
 
 def _again(one: Planned, way: Way, ask: Callable[[], Got]) -> Got:
@@ -199,14 +256,14 @@ def _decide(planned: Sequence[Planned], way: Way) -> None:
     holders = links.holders(way.account, (each.id for each in seen))
     keys = {one.internal_id: links.email_key(one.source.email) for one in planned if one.matches is not None}
     taken = links.email_holders(way.account, keys.values())
-    claimed: dict[str, int] = {}
+    claimed: dict[tuple[str, str], int] = {}  # an address is one customer's in each billing account
     for one in planned:
         if one.error is not None:
             continue
         holder = _email_holder(one, keys.get(one.internal_id, ""), taken, claimed)
         one.decision = rules.decide(_facts(one, way, holders, holder))
         if one.decision.outcome in (Outcome.CREATE, Outcome.LINK):
-            claimed.setdefault(keys.get(one.internal_id, ""), one.internal_id)
+            claimed.setdefault((one.billing_account, keys.get(one.internal_id, "")), one.internal_id)
 
 
 def _payers(one: Planned) -> list[BillingCustomer]:
@@ -215,13 +272,19 @@ def _payers(one: Planned) -> list[BillingCustomer]:
 
 
 def _email_holder(
-    one: Planned, key: str, taken: Mapping[str, list[tuple[int, bool]]], claimed: Mapping[str, int]
+    one: Planned, key: str, taken: Mapping[str, list[links.Holder]], claimed: Mapping[tuple[str, str], int]
 ) -> str:
-    """Another customer of the ERP with the same address that has a billing customer, or gets one in this very chunk."""
+    """Another customer of the ERP with the same address that has a billing customer in the same account, or gets one.
+
+    In this very chunk, that is.
+    """
     if not key:
         return ""
-    others = [holder for holder, has_billing in taken.get(key, []) if has_billing and holder != one.internal_id]
-    first = claimed.get(key)
+    others = [
+        holder for holder, has_billing, account in taken.get(key, [])
+        if has_billing and holder != one.internal_id and account in ("", one.billing_account)
+    ]  # fmt: skip
+    first = claimed.get((one.billing_account, key))
     if first is not None and first != one.internal_id:
         others.append(first)
     return str(others[0]) if others else ""
@@ -237,8 +300,8 @@ def _facts(one: Planned, way: Way, holders: Mapping[str, set[str]], email_holder
         stored_id=one.source.stored_id,
         known_id=one.known_id,
         is_written_back=one.is_written_back,
-        is_connected=one.billing_account == way.connected,
-        is_same_account=_is_placed(replace(one, billing_account=way.connected), way),
+        is_connected=one.billing_account in way.connected,
+        is_same_account=_is_same_account(one),
         is_under_way=one.is_under_way,
         is_settled=one.is_settled,
         is_shared_payer=one.is_shared_payer,
@@ -248,7 +311,7 @@ def _facts(one: Planned, way: Way, holders: Mapping[str, set[str]], email_holder
         old_subscriptions=one.subscriptions.get(old, 0),
         differs=_differs(one, way),
         lacks_page=_lacks_page(one),
-        faults=fields.fault_codes(one.whole or one.source, way.columns),
+        faults=() if one.is_settled else fields.fault_codes(one.whole or one.source, way.columns),
     )
 
 
@@ -261,7 +324,7 @@ def _lacks_page(one: Planned) -> bool:
 def _found(one: Planned, holders: Mapping[str, set[str]]) -> Payer | Absent | None:
     if isinstance(one.found, BillingCustomer):
         return _payer(one.found, one, holders)
-    return Absent(one.found.in_other_mode) if one.found is not None else None
+    return Absent(one.found.in_other_mode, one.is_of) if one.found is not None else None
 
 
 def _payer(found: BillingCustomer, one: Planned, holders: Mapping[str, set[str]]) -> Payer:

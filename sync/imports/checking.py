@@ -16,7 +16,7 @@ from ledger import clock, sets
 from sync import attempts, health
 from sync.errors import AuthError, PermanentError, ProviderError
 from sync.imports.models import LinkImport, LinkImportRow
-from sync.providers import base, stripe_portal
+from sync.providers import base, stripe_accounts, stripe_portal
 from sync.providers.stripe_portal import StripePortal
 from sync.wiretypes import Exchange, FrozenRequest
 
@@ -31,6 +31,8 @@ WAITING, LINK, SAME, BAD = (str(one) for one in LinkImportRow.Verdict.values)
 # What is known here of each row: its customer by the ERP's id, that customer's present id, and who has the wanted one.
 KNOWN_SQL = """
 select r.id, e.customer_id, c.state = 'archived',
+       coalesce((select s.billing_account from sync_synclink s
+                  where s.internal_id::text = r.internal_id and s.account = %(erp)b limit 1), ''),
        (select min(x.value) from ledger_externalid x
          where x.customer_id = e.customer_id and x.system = 'stripe' and x.kind = 'customer'
            and x.value <> r.billing_customer),
@@ -42,9 +44,10 @@ select r.id, e.customer_id, c.state = 'archived',
  where r.id = any(%(ids)b::bigint[])"""
 STORE_SQL = """
 update sync_linkimportrow r set verdict = v.verdict, reason = v.reason, customer_id = v.customer, now_linked = v.linked,
-       tries = r.tries + 1
-  from unnest(%(id)b::bigint[], %(verdict)b::text[], %(reason)b::text[], %(customer)b::bigint[], %(linked)b::text[])
-       as v(id, verdict, reason, customer, linked) where r.id = v.id"""
+       billing_account = v.account, tries = r.tries + 1
+  from unnest(%(id)b::bigint[], %(verdict)b::text[], %(reason)b::text[], %(customer)b::bigint[], %(linked)b::text[],
+              %(account)b::text[])
+       as v(id, verdict, reason, customer, linked, account) where r.id = v.id"""
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class Seen:
     reason: str = ""
     customer: int | None = None
     linked: str = ""
+    account: str = ""  # the billing account its customer goes by, as far as the sync has told; then where it was found
 
 
 @dataclass(slots=True)
@@ -64,6 +68,7 @@ class Asked:
 
     wrong: str = ""
     later: bool = False
+    account: str = ""
     error: ProviderError | None = None
     exchanges: list[Exchange] = field(default_factory=list)
 
@@ -99,6 +104,7 @@ def _check(rows: Sequence[LinkImportRow], pool: ThreadPoolExecutor) -> bool:
         [exchange for one in said for exchange in one.exchanges], [one.error for one in said if one.error]
     )
     for one, answer in zip(open_ones, said, strict=True):
+        one.account = answer.account
         if answer.later and one.row.tries + 1 < MOST_TRIES:
             one.verdict, one.reason = WAITING, ""
         elif answer.wrong:
@@ -114,21 +120,22 @@ def store(seen: Sequence[Seen]) -> None:
         {
             "id": [one.row.pk for one in seen], "verdict": [one.verdict for one in seen],
             "reason": [one.reason[:300] for one in seen], "customer": [one.customer for one in seen],
-            "linked": [one.linked for one in seen],
+            "linked": [one.linked for one in seen], "account": [one.account for one in seen],
         },
     )  # fmt: skip
 
 
 def locally(rows: Sequence[LinkImportRow]) -> list[Seen]:
     """What our own records say of rows: a verdict each; after `link` and `same` the provider is still to be asked."""
-    known = {row[0]: row[1:] for row in sets.run(KNOWN_SQL, {"ids": [one.pk for one in rows]})}
+    erp = str(settings.MESHLINE_PROVIDERS["netsuite"]["account"])
+    known = {row[0]: row[1:] for row in sets.run(KNOWN_SQL, {"ids": [one.pk for one in rows], "erp": erp})}
     return [_local(row, *known[row.pk]) for row in rows]
 
 
 def _local(
-    row: LinkImportRow, customer: int | None, archived: bool | None, linked: str | None, owner: int | None
+    row: LinkImportRow, customer: int | None, archived: bool | None, account: str, linked: str | None, owner: int | None
 ) -> Seen:
-    seen = Seen(row, BAD, customer=customer, linked=linked or "")
+    seen = Seen(row, BAD, customer=customer, linked=linked or "", account=account)
     if customer is None:
         seen.reason = "internal_id: nobody here has this ERP id; sync the customer first"
     elif archived:
@@ -145,19 +152,42 @@ def _local(
 
 
 def _asked(seen: Seen) -> Asked:
-    """One id, read live. Runs in a thread: no ORM."""
+    """One id, read live: in the account its customer goes by, else in each until one knows it. In a thread: no ORM."""
     asked = Asked()
+    for account in [seen.account] if seen.account in stripe_accounts.connected() else stripe_accounts.connected():
+        asked = _asked_in(account, seen, asked.exchanges)
+        if asked.error is None or asked.error.status != 404:
+            break
+    if asked.error is not None and asked.error.status == 404 and seen.account:
+        return _elsewhere(asked, seen)
+    return asked
+
+
+def _asked_in(account: str, seen: Seen, exchanges: list[Exchange]) -> Asked:
     adapter = stripe_portal.get()
     try:
-        found = _customer(adapter, seen.row.billing_customer, asked.exchanges)
+        with stripe_accounts.acting_for(account):
+            found = _customer(adapter, seen.row.billing_customer, exchanges)
     except AuthError as error:
-        return Asked("stripe_id: Stripe refuses our key", error=error, exchanges=asked.exchanges)
+        return Asked("stripe_id: Stripe refuses our key", error=error, exchanges=exchanges)
     except PermanentError as error:
         words = "Stripe refuses to show it" if error.status != 404 else _not_there(error.message)
-        return Asked(f"stripe_id: {words}", error=error, exchanges=asked.exchanges)
+        return Asked(f"stripe_id: {words}", error=error, exchanges=exchanges)
     except ProviderError as error:
-        return Asked("stripe_id: Stripe did not answer, so it is not verified", True, error, asked.exchanges)  # noqa: FBT003
-    asked.wrong = fault_of(found, seen.row.email)
+        words = "stripe_id: Stripe did not answer, so it is not verified"
+        return Asked(words, later=True, error=error, exchanges=exchanges)
+    return Asked(fault_of(found, seen.row.email, account), account=account, exchanges=exchanges)
+
+
+def _elsewhere(asked: Asked, seen: Seen) -> Asked:
+    """Not in its own account: say so where another account of ours has it."""
+    for account in stripe_accounts.connected():
+        if account == seen.account:
+            continue
+        other = _asked_in(account, seen, asked.exchanges)
+        if other.error is None:
+            asked.wrong = f"stripe_id: it is of account {account}, and this customer goes by account {seen.account}"
+            return asked
     return asked
 
 
@@ -174,12 +204,12 @@ def _not_there(message: str) -> str:
     return "Stripe has no such customer"
 
 
-def fault_of(found: dict[str, object], email: str) -> str:
+def fault_of(found: dict[str, object], email: str, account: str = "") -> str:
     """Why a customer at Stripe may not be linked; empty where it may."""
     if found.get("deleted"):
         return "stripe_id: this customer was deleted in Stripe"
     live = found.get("livemode")
-    if isinstance(live, bool) and live != is_live_key():
+    if isinstance(live, bool) and live != is_live_key(account):
         return f"stripe_id: it is a {'live' if live else 'test'} mode customer, and our key is of the other mode"
     theirs = found.get("email")
     if email and (not isinstance(theirs, str) or theirs.strip().casefold() != email.strip().casefold()):
@@ -187,6 +217,7 @@ def fault_of(found: dict[str, object], email: str) -> str:
     return ""
 
 
-def is_live_key() -> bool:
-    """Whether we work in live mode."""
-    return "_live_" in str(settings.MESHLINE_PROVIDERS["stripe"].get("api_key", ""))
+def is_live_key(account: str = "") -> bool:
+    """Whether we work in live mode in an account."""
+    config = stripe_accounts.config(settings.MESHLINE_PROVIDERS["stripe"], stripe_accounts.on_wire(account))
+    return "_live_" in str(config.get("api_key", ""))

@@ -181,7 +181,7 @@ def _apply(batch: LinkImport, rows: Sequence[LinkImportRow], actor: str) -> None
         states = dict(Customer.objects.filter(pk__in=[one[0] for one in links]).values_list("pk", "state"))
         book.write_rows([_linked(batch, one, states, actor) for one in part])
     known = [
-        (int(one.internal_id), int(one.customer_id or 0), one.billing_customer)
+        (int(one.internal_id), int(one.customer_id or 0), one.billing_customer, one.billing_account)
         for one in rows
         if one.internal_id.isdigit()
     ]

@@ -81,6 +81,7 @@ class LinkImportRow(models.Model):
     billing_customer = models.CharField(max_length=255, blank=True)
     email = models.CharField(max_length=320, blank=True)
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    billing_account = models.CharField(max_length=64, blank=True, db_default="", help_text="Where the id was found")
     now_linked = models.CharField(max_length=255, blank=True, help_text="The id the customer has now")
     verdict = models.CharField(max_length=8, choices=Verdict.choices, blank=True)
     reason = models.CharField(max_length=300, blank=True)

@@ -17,6 +17,7 @@ from sync import client
 from sync.errors import ProviderError
 from sync.portal import alerts, links, tokens, visits
 from sync.portal.models import PortalLink, PortalRun
+from sync.providers import stripe_accounts, stripe_portal
 from sync.wiretypes import Exchange
 
 TASK = "sync.portal.checking.job"
@@ -98,7 +99,9 @@ def _steps() -> Iterator[Step]:
     if not settings.MESHLINE_PROVIDERS["stripe"].get("api_key"):
         yield Step("session", ok=False, words="MESHLINE_STRIPE_API_KEY is not set")
         return
-    yield _session()
+    yield _session("")
+    for account in stripe_accounts.further():
+        yield _session(account)
 
 
 def _address() -> Step:
@@ -126,25 +129,26 @@ def _addresses_known() -> Step:
     return Step("key", ok=True, words=f"the newest {len(newest)} links can be written again")
 
 
-def _session() -> Step:
-    """A session for the check customer, and that its address is one we would send people to."""
-    customer = str(settings.MESHLINE_PORTAL["check_customer"])
+def _session(account: str) -> Step:
+    """A session for an account's check customer, and that its address is one we would send people to."""
+    name = f"session {account}".strip()
+    variable = f"MESHLINE_PORTAL_CHECK_CUSTOMER{'_' if account else ''}{account.upper()}"
+    customer = stripe_portal.chosen_of("check_customer", account)
     if not customer:
-        return Step(
-            "session", ok=False,
-            words="MESHLINE_PORTAL_CHECK_CUSTOMER is not set: make a customer for this in Stripe and name its id",
-        )  # fmt: skip
+        words = f"{variable} is not set: make a customer for this in Stripe and name its id"
+        return Step(name, ok=False, words=words)
     exchanges: list[Exchange] = []
     try:
-        url = visits.session(customer, exchanges)
+        url = visits.session(customer, exchanges, account)
     except ProviderError as error:
         visits.note(exchanges, [error])
         code = visits.trouble(error)
         if code == "portal_customer_gone":
-            return Step("session", ok=False, words="MESHLINE_PORTAL_CHECK_CUSTOMER: Stripe has no such customer")
+            return Step(name, ok=False, words=f"{variable}: Stripe has no such customer")
         if code != "portal_unreachable":
             alerts.raise_once(code)
         found = alerts.TROUBLES[code]
-        return Step("session", ok=False, words=f"{found.sentence} {found.fix}")
+        where = f"Account {account}: " if account else ""
+        return Step(name, ok=False, words=f"{where}{found.sentence} {found.fix}")
     visits.note(exchanges, [])
-    return Step("session", ok=True, words=f"a session was made; it leads to {urlsplit(url).hostname}")
+    return Step(name, ok=True, words=f"a session was made; it leads to {urlsplit(url).hostname}")

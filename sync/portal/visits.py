@@ -14,7 +14,7 @@ from ledger import clock, sets
 from sync import attempts, health
 from sync.errors import PermanentError, ProviderError, TransientError
 from sync.portal import alerts, tokens
-from sync.providers import stripe_portal
+from sync.providers import stripe_accounts, stripe_portal
 from sync.providers.stripe_portal import BadTarget, NoCustomer, NotActivated
 from sync.wiretypes import Exchange
 
@@ -24,7 +24,13 @@ PROVIDER = "stripe"
 # One statement whatever was asked: an address that never was, one that was ended and one whose time is over find
 # nothing in the same way. The id has to be the customer's still, so that a link dies with it.
 FIND_SQL = """
-select l.id, l.customer_id, l.billing_customer from sync_portallink l
+select l.id, l.customer_id, l.billing_customer, coalesce(
+    (select s.billing_account from sync_synclink s
+      where s.billing_id = l.billing_customer and s.customer_id = l.customer_id and s.billing_account <> '' limit 1),
+    (select split_part(a.value, '/', 1) from ledger_externalid a
+      where a.system = l.provider and a.kind = 'account' and a.customer_id = l.customer_id
+        and a.value like '%%/' || l.billing_customer limit 1), '')
+  from sync_portallink l
  where l.token_hash = %(hash)b and l.state = 'active' and (l.expires_at is null or l.expires_at > %(now)b)
    and exists (select from ledger_externalid x where x.system = l.provider and x.kind = 'customer'
                   and x.value = l.billing_customer and x.customer_id = l.customer_id)"""
@@ -38,6 +44,7 @@ class Found:
     link_id: int
     customer_id: int
     billing_customer: str
+    account: str = ""  # which billing account; empty: the first one
 
 
 class Unavailable(Exception):
@@ -62,11 +69,11 @@ def open_session(found: Found) -> str:
     """A fresh session's address at the provider. Raises Gone or Unavailable; people were told by then."""
     if not settings.MESHLINE_PORTAL["while_stopped"] and stop.blocks(PROVIDER):
         raise Unavailable("stopped")
-    if health.wait_until([PROVIDER], clock.now()) is not None:
+    if health.wait_until([health.key(PROVIDER, stripe_accounts.on_wire(found.account))], clock.now()) is not None:
         raise Unavailable("paused")
     exchanges: list[Exchange] = []
     try:
-        url = session(found.billing_customer, exchanges)
+        url = session(found.billing_customer, exchanges, found.account)
     except ProviderError as error:
         note(exchanges, [error])
         raise _told(error, found) from error
@@ -76,14 +83,15 @@ def open_session(found: Found) -> str:
     return url
 
 
-def session(billing_customer: str, exchanges: list[Exchange]) -> str:
+def session(billing_customer: str, exchanges: list[Exchange], account: str = "") -> str:
     """A session, asked for once more where the connection broke: making two is harmless."""
-    try:
-        return stripe_portal.get().session(billing_customer, exchanges)
-    except TransientError as error:
-        if error.code != "connection":
-            raise
-        return stripe_portal.get().session(billing_customer, exchanges)
+    with stripe_accounts.acting_for(account):
+        try:
+            return stripe_portal.get().session(billing_customer, exchanges)
+        except TransientError as error:
+            if error.code != "connection":
+                raise
+            return stripe_portal.get().session(billing_customer, exchanges)
 
 
 def note(exchanges: Sequence[Exchange], errors: Sequence[ProviderError]) -> None:

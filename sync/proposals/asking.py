@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from gates import decide, limits, playbooks, policy
+from gates import assistants, decide, limits, playbooks, policy
 from gates.stop import Refused
 from gates.types import Facts, Proposal
 from ledger import book, clock, sets, wake
@@ -27,15 +27,19 @@ REASON_LENGTH = 400  # it is shown within a sentence that has 500
 OVER = ("rejected", "superseded", "observed", "applied", "compensated")
 
 
-def propose(kind: str, contract: str | int, params: Mapping[str, Any], *, by: User, reason: str) -> Action:
+def propose(
+    kind: str, contract: str | int, params: Mapping[str, Any], *, by: User, reason: str, confidence: float | None = None
+) -> Action:
     """Ask for an action on a contract (its external id or number); returns it in the state it was judged into.
 
+    An assistant says how sure it is, 0 to 1; a person decides whatever it says. Nobody else says so.
     Raises Refused: 403 permission, 404 no such contract, 409 a duplicate or not possible as things stand, 422 a field.
     """
     chosen, words = kind_of(kind), reason_of(reason)
     contract_id = _contract(contract)
     _permit(contract_id, by, "propose", PERMISSION)
     check_fields(chosen, params)
+    is_program = sure_of(by, confidence)
     seen = live.read(chosen, contract_id, params)
     with transaction.atomic():
         known = seen.onto(locked(contract_id))
@@ -44,7 +48,10 @@ def propose(kind: str, contract: str | int, params: Mapping[str, Any], *, by: Us
         into = Booking(policy.current(), clock.now())
         refuse_unwanted(proposal, known, into)
         event = event_of(known, proposal)
-        cause = Cause(event.pk, event.correlation_id, "", requested_by=by.pk, reverses=reverses)
+        cause = Cause(
+            event.pk, event.correlation_id, "", requested_by=by.pk, reverses=reverses, confidence=confidence,
+            assistant=is_program,
+        )  # fmt: skip
         action = stored(proposal, known, cause, into)
         seen.keep(action.pk, event.pk)
         wake.ring()
@@ -70,7 +77,9 @@ def preview(
     proposal = proposal_of(chosen, known, params, "preview")
     into = Booking(policy.current(), clock.now())
     refuse_unwanted(proposal, known, into)
-    cause = Cause(None, uuid4(), "", requested_by=by.pk, edited_by=by.pk if but else None)
+    cause = Cause(
+        None, uuid4(), "", requested_by=by.pk, edited_by=by.pk if but else None, assistant=assistants.is_assistant(by)
+    )
     judged_on = into.facts(proposal, known, cause, but=but)
     decision = decide.decide(proposal, judged_on, into.policies.by_hand())
     rows, fingerprint = booking.shown(proposal, judged_on, decision.rule_version)
@@ -81,8 +90,8 @@ def preview(
         "failing": [one for one in answers if one["verdict"] != "pass"],
         "amount_minor": proposal.amount_minor, "currency": proposal.currency,
         "amount_30d_minor": judged_on.amount_30d_minor, "needed": _needed(decision.state, answers),
-        "duplicate_of": duplicate_of(proposal, known, but), "irreversible": not chosen.inverse,
-        "inverse": chosen.inverse, "runbook": chosen.runbook,
+        "duplicate_of": duplicate_of(proposal, known, but), "irreversible": bool(chosen.final_because(params)),
+        "inverse": chosen.inverse_of(params), "runbook": chosen.runbook,
     }  # fmt: skip
 
 
@@ -98,6 +107,16 @@ def kind_of(name: str) -> ActionKind:
     if name not in actions.ACTIONS:
         raise Refused(422, "kind", f"kind: must be one of {', '.join(sorted(actions.offered()))}")
     return actions.get(name)
+
+
+def sure_of(by: User, confidence: float | None) -> bool:
+    """Whether an assistant asks. Raises Refused 422 where it does not say how sure it is, or a person does."""
+    is_program = assistants.is_assistant(by)
+    if is_program and (confidence is None or not 0 <= confidence <= 1):
+        raise Refused(422, "confidence", "confidence: is required of an assistant, a number from 0 to 1")
+    if not is_program and confidence is not None:
+        raise Refused(422, "confidence", "confidence: only assistants say how sure they are; leave it out")
+    return is_program
 
 
 def reason_of(reason: Any) -> str:
@@ -130,7 +149,9 @@ def proposal_of(chosen: ActionKind, known: Known, params: Mapping[str, Any], wor
     """What a person asks for, as judgement sees it."""
     key = chosen.business_key(known, params)[:240]
     minor, currency = chosen.amount(params)
-    return Proposal(chosen.name, f"asked:{key}", key, words, dict(params), chosen.risk, chosen.needs, minor, currency)
+    return Proposal(
+        chosen.name, f"asked:{key}", key, words, dict(params), chosen.risk_of(params), chosen.needs, minor, currency
+    )
 
 
 def refuse_unwanted(proposal: Proposal, known: Known, into: Booking) -> None:
@@ -190,10 +211,12 @@ def stored(proposal: Proposal, known: Known, cause: Cause, into: Booking) -> Act
 def _contract(contract: str | int) -> int:
     """The number of the contract."""
     named = {"pk": contract} if isinstance(contract, int) else {"external_id": str(contract)}
-    found = Contract.objects.filter(**named).values_list("pk", flat=True).first()
+    found = Contract.objects.filter(**named).values_list("pk", "customer__erased_at").first()
     if found is None:
         raise Refused(404, "contract", f"contract: there is no contract {str(contract)[:64]!r}")
-    return found
+    if found[1] is not None:
+        raise Refused(409, "erased", "contract: its customer was erased; nothing can be done to it from here")
+    return found[0]
 
 
 def _reversed(known: Known, proposal: Proposal) -> UUID | None:

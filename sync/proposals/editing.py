@@ -18,6 +18,7 @@ from ledger.models import Action
 from sync import actions, booking, correlate
 from sync.actions.base import ActionKind
 from sync.booking import Booking, Cause, policy_for
+from sync.claims import drafts
 from sync.facts import Known
 from sync.proposals import live
 from sync.proposals.asking import check_fields, event_of, kind_of, proposal_of, reason_of, refuse_unwanted, stored
@@ -94,6 +95,8 @@ def _refuse_in_doubt(action: Action) -> None:
 
 def _known(action: Action) -> Known:
     known = correlate.load([action.contract_id or 0]).get(action.contract_id or 0)
+    if known is None and action.contract_id is None and actions.get(action.kind).about_customer:
+        known = correlate.load_customers([action.customer_id or 0]).get(action.customer_id or 0)
     if known is None:
         raise Refused(409, "not_possible", "the action is about no contract that is known; nothing was edited")
     return known
@@ -107,7 +110,8 @@ def _changed(action: Action, chosen: ActionKind, known: Known, params: dict[str,
         return asked
     minor, currency = chosen.amount(params)
     return Proposal(
-        action.kind, action.target, action.business_key, action.because, params, chosen.risk, chosen.needs, minor,
+        action.kind, action.target, action.business_key, action.because, params,
+        chosen.risk_of(params), chosen.needs, minor,
         currency,
     )  # fmt: skip
 
@@ -116,7 +120,8 @@ def _cause(action: Action, by: User, event_id: int | None) -> Cause:
     late = bool(action.event and action.event.late)
     return Cause(
         event_id, action.correlation_id, action.automation, late, requested_by=action.requested_by_id,
-        reverses=action.reverses_id, edited_by=by.pk,
+        reverses=action.reverses_id, edited_by=by.pk, confidence=action.facts.get("confidence"),
+        assistant=bool(action.facts.get("assistant")),
     )  # fmt: skip
 
 
@@ -148,6 +153,9 @@ def _in_place(case: Case, action: Action, proposal: Proposal, known: Known, into
         verb = actions.get(proposal.kind).verb
         raise Refused(409, "duplicate", f"{verb}: the same is under way already; nothing was edited") from error
     items.void_approvals([action.pk])
+    about = {"id": action.pk, "kind": action.kind, "customer_id": action.customer_id}
+    if judged_on.said:
+        drafts.store(drafts.rows_of(into.last_look, {**about, "contract_id": action.contract_id}))
     _retell(case, proposal, decision)
 
 

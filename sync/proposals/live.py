@@ -52,9 +52,9 @@ def read(chosen: ActionKind, contract_id: int, params: Mapping[str, Any], *, is_
     names = enrich.stale(known, chosen.reads_to_ask, clock.now(), NEVER_FRESH, params) if known else []
     if known is None or not names:
         return seen
-    _refuse_paused({enrich.PROVIDER_OF[name] for name in names})
+    refuse_paused({enrich.PROVIDER_OF[name] for name in names})
     budget = settings.MESHLINE_READ_BUDGET_SECONDS
-    reading = _pool().submit(enrich.read, known, names, seen.exchanges, params)
+    reading = pool().submit(enrich.read, known, names, seen.exchanges, params)
     try:
         seen.blocks = reading.result(timeout=budget)
     except TimeoutError:
@@ -70,7 +70,7 @@ def read(chosen: ActionKind, contract_id: int, params: Mapping[str, Any], *, is_
     return seen
 
 
-def _refuse_paused(providers: set[str]) -> None:
+def refuse_paused(providers: set[str]) -> None:
     """While a breaker is open the probe is a worker's; a page asks nothing."""
     for name in sorted(providers):
         state = health.states().get(name)
@@ -78,7 +78,7 @@ def _refuse_paused(providers: set[str]) -> None:
             raise Refused(409, "not_readable", f"calls to {name} are paused after failures; {LATER}")
 
 
-def _pool() -> ThreadPoolExecutor:
+def pool() -> ThreadPoolExecutor:
     """This process's own: threads do not survive a fork."""
     pool = _pools.get(os.getpid())
     if pool is None:

@@ -89,10 +89,11 @@ def _inverse(original: Action) -> tuple[ActionKind, dict[str, Any]]:
     if original.kind not in actions.ACTIONS or original.contract_id is None:
         raise Refused(409, "irreversible", f"{original.kind}: Meshline knows nothing that undoes this")
     chosen = actions.get(original.kind)
-    if not chosen.inverse:
+    why = chosen.final_because(original.params)
+    if why:
         runbook = from_identifier(chosen.runbook)
         raise Refused(
-            409, "irreversible", f"{chosen.verb}: this cannot be undone, {chosen.irreversible_because}; follow the "
+            409, "irreversible", f"{chosen.verb}: this cannot be undone, {why}; follow the "
             f"runbook {runbook} ({chosen.runbook})",
         )  # fmt: skip
     return kind_of(chosen.inverse_of(original.params)), chosen.undo(original.params, original.facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -11,9 +11,9 @@ from ledger import clock
 from sync.contracts import members, payments
 from sync.contracts import stripe as contract
 from sync.contracts.members import DriftError
-from sync.errors import PermanentError, ProviderError, TransientError, UnreadableAnswer
-from sync.providers import base
-from sync.providers.base import Exchanges, Headers, Provider
+from sync.errors import PermanentError, ProviderError, SignatureError, TransientError, UnreadableAnswer
+from sync.providers import base, stripe_accounts
+from sync.providers.base import Exchanges, Guard, Headers, Provider
 from sync.wiretypes import (
     BillingSnapshot,
     DisputeFacts,
@@ -44,6 +44,11 @@ class Stripe(Provider):
     webhook_secrets_name = "MESHLINE_STRIPE_WEBHOOK_SECRETS"
     key_lifetime = timedelta(hours=23)
 
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Those of every account: which one fits says which account it was."""
+        own = super().webhook_secrets()
+        return own + tuple(secret for name in stripe_accounts.further() for secret in stripe_accounts.secrets_of(name))
+
     def verify(self, headers: Headers, raw: bytes, now: datetime, secrets: Sequence[str]) -> None:
         """`Stripe-Signature`, on the raw bytes. Unlike the vendor's helper, also refuses times in the future."""
         base.verify_timestamped(base.only(headers, "stripe-signature"), raw, now, secrets)
@@ -59,7 +64,7 @@ class Stripe(Provider):
         livemode = document.get("livemode")
         return Envelope(
             provider_event_id=event_id,
-            account=base.plain(document.get("account") or document.get("context"), "account"),
+            account=self._account_of(document, headers, raw),
             type=type_,
             kind=kind,
             object_id=object_id,
@@ -75,9 +80,24 @@ class Stripe(Provider):
             ),
         )
 
+    def _account_of(self, document: Mapping[str, Any], headers: Headers, raw: bytes) -> str:
+        """What the event itself says, by our name where it is one of ours; else whose secret signed it."""
+        said = base.plain(document.get("account") or document.get("context"), "account")
+        if said or not stripe_accounts.further():
+            return stripe_accounts.by_id(said) or said
+        signature = base.first(headers, "stripe-signature")
+        fits = (name for name in ("", *stripe_accounts.further()) if _signed_by(signature, raw, name))
+        return next(fits, "")
+
     def authorize(self, request: FrozenRequest) -> dict[str, str]:
-        """The API key."""
-        return {"Authorization": f"Bearer {self.config['api_key']}"}
+        """The API key of the request's account."""
+        return {"Authorization": f"Bearer {stripe_accounts.config(self.config, request.account)['api_key']}"}
+
+    def _exchange(
+        self, request: FrozenRequest, *, is_write: bool, guard: Guard | None, exchanges: Exchanges | None
+    ) -> Response:
+        addressed = stripe_accounts.addressed(request, is_write=is_write)
+        return super()._exchange(addressed, is_write=is_write, guard=guard, exchanges=exchanges)
 
     def read_headers(self) -> tuple[tuple[str, str], ...]:
         """Reads ask for the one shape this adapter was tested with, whatever the account's default is."""
@@ -250,7 +270,7 @@ class Stripe(Provider):
     def post(self, path: str, params: Mapping[str, FormValue | None], key: str) -> FrozenRequest:
         """Freeze a write. Members that are None are left out; "" clears a field."""
         headers = (FORM_TYPE, ("Idempotency-Key", key), ("Stripe-Version", self.api_version))
-        return FrozenRequest(self.name, "POST", path, headers, form(params))
+        return FrozenRequest(self.name, "POST", path, headers, form(params), stripe_accounts.acting())
 
 
 def form(params: Mapping[str, FormValue | None]) -> str:
@@ -275,6 +295,20 @@ def _flatten(prefix: str, params: Mapping[str, FormValue | None]) -> Iterator[tu
 
 def _form_name(name: str) -> str:
     return quote_plus(name, safe="[]")
+
+
+def _signed_by(signature: str, raw: bytes, account: str) -> bool:
+    """Whether a verified delivery was signed with a secret of this account; its age was judged before."""
+    stamp = next((part[2:] for part in signature.split(",") if part.startswith("t=")), "")
+    if not stamp.isascii() or not stamp.isdigit():
+        return False
+    try:
+        base.verify_timestamped(
+            signature, raw, datetime.fromtimestamp(int(stamp), UTC), stripe_accounts.secrets_of(account)
+        )
+    except SignatureError:
+        return False
+    return True
 
 
 def _object_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -344,4 +378,5 @@ def _subscription_facts(document: Mapping[str, Any]) -> SubscriptionFacts:
         currency=seen.currency,
         started_at=seen.started_at,
         metadata=seen.metadata,
+        ended_by=seen.ended_by,
     )

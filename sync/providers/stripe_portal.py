@@ -14,7 +14,7 @@ from django.conf import settings
 
 from sync import client
 from sync.errors import PermanentError, ProviderError
-from sync.providers import base
+from sync.providers import base, stripe_accounts
 from sync.providers.base import Exchanges, Guard
 from sync.providers.stripe import FORM_TYPE, Stripe, form
 from sync.wiretypes import FrozenRequest, Response
@@ -42,11 +42,14 @@ class StripePortal(Stripe):
     """The adapter with exchanges that leave no bodies and end within seconds."""
 
     def session(self, customer_id: str, exchanges: Exchanges | None = None) -> str:
-        """The address of a fresh session. Raises NoCustomer, NotActivated, BadTarget, or as reads do."""
+        """The address of a fresh session in the account that is acted for.
+
+        Raises NoCustomer, NotActivated, BadTarget, or as reads do.
+        """
         chosen = settings.MESHLINE_PORTAL
         params = {
             "customer": base.path_id(customer_id, self.name), "return_url": chosen["return_url"] or None,
-            "configuration": chosen["configuration"] or None,
+            "configuration": chosen_of("configuration", stripe_accounts.acting()) or None,
         }  # fmt: skip
         headers = (FORM_TYPE, *self.read_headers())
         request = FrozenRequest(self.name, "POST", PATH, headers, form(params))
@@ -80,6 +83,12 @@ class StripePortal(Stripe):
         if exchanges is not None:
             exchanges.append(response.exchange)
         return response
+
+
+def chosen_of(name: str, account: str) -> str:
+    """A portal setting of an account: `configuration` or `check_customer`."""
+    further = stripe_accounts.further()
+    return str(further.get(account, {}).get(name, "") if account else settings.MESHLINE_PORTAL[name])
 
 
 @cache

@@ -5,6 +5,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 STRIPE_API_KEY = "sk_test_meshline_sandbox"
 STRIPE_WEBHOOK_SECRET = "whsec_meshline_sandbox_0001"  # noqa: S105
+# Further accounts: name -> its key and the secret of its webhook endpoint.
+STRIPE_ACCOUNTS = {
+    "eu": ("sk_test_meshline_sandbox_eu", "whsec_meshline_sandbox_eu_0001"),
+    "uk": ("sk_test_meshline_sandbox_uk", "whsec_meshline_sandbox_uk_0001"),
+}
 
 NETSUITE_ACCOUNT = "1234567_SB1"
 NETSUITE_CLIENT_ID = "0123456789abcdef" * 4

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from gates import automations, policy
+from gates import automations
 from ledger.models import Action, Contract, LedgerRow
 from sync import drain, sweep
 from sync.sandbox import keys
@@ -14,11 +14,9 @@ from tests.simulators import Sandbox
 
 
 def acting(name: str) -> None:
-    """Step an automation up to full, as a person would."""
-    lead = User.objects.create_superuser(f"lead-{name}", "lead@meshline.example", "x")
-    for stage in ("suggest", "canary", "ten", "half", "full"):
-        automations.step_to(name, stage, by=lead, reason="test")
-    policy._held.clear()
+    """Put an automation into full; what it takes to earn that has tests of its own."""
+    User.objects.create_superuser(f"lead-{name}", "lead@meshline.example", "x")
+    automations.place(name, "full", why="test")
 
 
 @dataclass

@@ -80,7 +80,7 @@ LINKED = SyncFacts("acct", "7", "ap@acme.example", stored_id="cus_x", known_id="
         (replace(LINKED, known_id="", is_written_back=False, email="", differs=True), (Outcome.UPDATE, "", "cus_x")),
         # several accounts
         (replace(BLANK, is_connected=False), (Outcome.ERROR, "account_not_connected", "")),
-        (replace(LINKED, is_same_account=False), (Outcome.ERROR, "other_account", "cus_x")),
+        (replace(LINKED, is_same_account=False), (Outcome.ERROR, "moved_account", "cus_x")),
         (replace(BLANK, is_under_way=True), (Outcome.SKIP, "under_way", "")),
         # E10
         (replace(BLANK, faults=("missing_name",)), (Outcome.ERROR, "missing_name", "")),

@@ -1,103 +1,77 @@
-"""A decision can be made again from what the ledger stored with it, and comes out the same."""
+"""Every fact and every part of a policy that judgement sees can be read back from what the ledger keeps."""
 
 import json
-
-import pytest
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 
 from gates import recompute
-from gates.decide import decide
-from gates.types import ASKED, Deal, Limits, Payment, Risk
+from gates.types import Deal, Facts, Gate, Invoice, Limits, Payment, Policy, Verdict
 from ledger import sets
-from sync.facts import for_ledger
-from tests.gates.shapes import (
-    HOUR,
-    NOW,
-    Invoice,
-    Verdict,
-    always,
-    make_facts,
-    make_gate,
-    make_policy,
-    make_proposal,
-    row,
-)
+from sync import facts as stored
 
-INVOICE = Invoice("in_1", "open", "M-1", 4900, 4900, "usd", 2, NOW + HOUR)
-GATES = {
-    ("open-dispute", 1): make_gate(row("open_disputes", "over", 0), name="open-dispute", result=Verdict.BLOCK),
-    ("a", 7): make_gate(row("tenure_months", "at_least", 24), name="a", version=7),
-    ("two", 1): always(Verdict.REVIEW_TWO, "two"),
-    ("refund-limit", 3): make_gate(
-        row("amount_30d", "over", {"usd": 500}), name="refund-limit", version=3, result=Verdict.REVIEW_TWO,
-        applies_to=["payment.refund"],
-    ),
-}  # fmt: skip
-REFUND = {"kind": "payment.refund", "business_key": "payment:ch_1", "amount_minor": 300, "currency": "usd",
-          "risk": Risk(irreversible=True, money=True)}  # fmt: skip
-CREATE = {"kind": "customer.create", "business_key": "deal:4711:customer", "risk": Risk(irreversible=True)}
-DEAL = Deal(
-    "4711", organization_id="130", lacks=(("e-mail", "is missing"),), amount_minor=490_000, currency="eur", mapping=1
-)
-PAYMENT = Payment("ch_1", "succeeded", 4900, 1000, "usd", is_customers=True)
+NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
+# What judgement does not look at: the other invoices, which withdrawing reads live, and times of an invoice's payment.
+NOT_KEPT = {"invoices"}
 
 
-def stored(decision, facts):
-    """As it comes back from the ledger: through JSON, its members in the database's order."""
-    inputs = json.loads(sets.to_json({**for_ledger(facts), "policy": decision.basis}))
-    return json.loads(json.dumps(inputs, sort_keys=True))
+def full():
+    """A value of each field's type that is not its default."""
+    made = {"now": NOW, "synced_at": {"billing": NOW}, "failed_at": NOW, "next_attempt_at": NOW}
+    made |= {"invoice": Invoice("in_1", "open", "R-1", 100, 90, "usd", 2, NOW), "tenure_months": 3}
+    made |= {"payment": Payment("ch_1", "succeeded", 100, 10, "usd", True, True), "amount_30d_minor": 5}
+    made |= {"deal": Deal("7", lacks=(("tax_id", "missing"),), amount_minor=5, currency="usd", mapping=2)}
+    for one in fields(Facts):
+        if one.name in made or one.name in NOT_KEPT:
+            continue
+        default = one.default
+        if isinstance(default, bool):
+            made[one.name] = not default
+        elif isinstance(default, int):
+            made[one.name] = default + 7
+        elif isinstance(default, str):
+            made[one.name] = f"some {one.name}"
+        elif default is None and "datetime" in str(one.type):
+            made[one.name] = NOW
+        elif default is None and "float" in str(one.type):
+            made[one.name] = 0.25
+        elif default is None and "int" in str(one.type):
+            made[one.name] = 11
+        elif default == ():
+            made[one.name] = ("one", "two")
+    return Facts(**made)
 
 
-@pytest.mark.parametrize(
-    ("case", "proposal", "facts", "policy", "approved"),
-    [
-        ("approved", {"risk": Risk()}, {}, {}, ()),
-        ("held", {}, {"failed_hours_ago": 3, "next_attempt_in_hours": 90, "invoice": INVOICE}, {}, ()),
-        ("window over", {}, {"failed_hours_ago": 99, "executing": True, "read_seconds_ago": 9,
-                             "erp_record_id": "501"}, {}, ()),
-        ("stale", {}, {"failed_hours_ago": 99, "executing": True, "read_seconds_ago": 61}, {}, ()),
-        ("blocked", {}, {"open_disputes": 1}, {}, ()),
-        ("agreed", {}, {"open_disputes": 1, "tenure_months": 30}, {}, ("open-dispute", "a", "two")),
-        ("late", {}, {"late_event": True}, {}, ()),
-        ("suggested", {}, {}, {"stage": "suggest", "automation_version": 4}, ()),
-        ("outside the canary", {}, {}, {"stage": "canary"}, ()),
-        ("shadow", {}, {"failed_hours_ago": 1}, {"stage": "shadow"}, ()),
-        ("asked for", {}, {}, {"stage": ASKED}, ()),
-        ("not ready", CREATE, {"deal": DEAL, "customer_state": "conflict", "erp_customer_id": "1847"}, {}, ()),
-        ("no owner", {}, {}, {"is_owned": False}, ()),
-        ("short window", {}, {"failed_hours_ago": 3}, {"limits": Limits(safety_window=2 * HOUR)}, ()),
-        ("withdrawn", {"withdrawn": "paid"}, {}, {}, ()),
-        ("refund", REFUND, {"payment": PAYMENT, "amount_30d_minor": 300}, {"stage": ASKED}, ("two", "asked_by_person")),
-        ("refund above the limit", REFUND, {"payment": PAYMENT, "amount_30d_minor": 600}, {"stage": ASKED}, ()),
-        ("refund of too much", {**REFUND, "amount_minor": 4000}, {"payment": PAYMENT, "amount_30d_minor": 9}, {},
-         ("two", "refund_fits")),
-        ("edited", {"risk": Risk()}, {"edited": True}, {}, ("two",)),
-    ],
-)  # fmt: skip
-def test_recomputed_is_what_was_decided(case, proposal, facts, policy, approved):
-    asked, judged_on, by = make_proposal(**proposal), make_facts(**facts), make_policy(*GATES.values(), **policy)
-    decision = decide(asked, judged_on, by, approved_rules=frozenset(approved))
+def test_every_fact_comes_back_from_the_ledger_as_it_was_judged_on():
+    judged_on = full()
+    untouched = [
+        one.name for one in fields(Facts)
+        if one.name not in NOT_KEPT and getattr(judged_on, one.name) == one.default
+    ]  # fmt: skip
+    assert untouched == [], "give these a value here, so that this test sees them"
 
-    again = recompute.again(asked, stored(decision, judged_on), lambda name, version: GATES[name, version])
+    kept = json.loads(sets.to_json(stored.for_ledger(judged_on)))
 
-    assert again == decision
+    again = recompute.facts_of(kept)
+    lost = [one.name for one in fields(Facts) if getattr(again, one.name) != getattr(judged_on, one.name)]
+    assert lost == [], "sync.facts.for_ledger does not keep these"
 
 
-def test_rows_from_before_refunds_are_judged_as_they_were():
-    facts = make_facts(open_disputes=1)
-    decision = decide(make_proposal(), facts, make_policy(GATES["open-dispute", 1]))
-    inputs = stored(decision, facts)
-    for name in ("payment", "amount_30d_minor", "edited", "deal", "customer_state", "erp_customer_id"):
-        del inputs[name]
+def test_every_part_of_a_policy_comes_back_with_it():
+    gate = Gate("open-dispute", 3, (), Verdict.BLOCK, "words")
+    policy = Policy((gate,), Limits(safety_window=timedelta(hours=50)), "half", 4, False)
+    for one in fields(Policy):
+        if getattr(policy, one.name) == one.default and one.name != "segments":  # a stage that they lowered is kept
+            value = {bool: True, int: 9, str: "full"}.get(type(one.default))
+            value = timedelta(hours=3) if isinstance(one.default, timedelta) else value
+            value = frozenset({"contract.suspend"}) if isinstance(one.default, frozenset) else value
+            policy = replace(policy, **{one.name: value})
 
-    assert recompute.again(make_proposal(), inputs, lambda name, version: GATES[name, version]) == decision
+    kept = json.loads(sets.to_json(policy.basis))
+
+    assert recompute.policy_of(kept, lambda name, version: gate) == policy
 
 
-def test_the_ledger_keeps_no_names():
-    facts = make_facts(failed_hours_ago=1, invoice=INVOICE)
+def test_a_row_of_an_older_release_has_the_defaults_of_what_came_later():
+    again = recompute.facts_of({"now": "2026-11-01T10:00:00+00:00", "tier": "growth", "gone": 1})
 
-    assert set(for_ledger(facts)) == {
-        "now", "external_id", "tier", "contract_state", "contract_version", "plan", "erp_status", "subscription_status",
-        "failed_at", "next_attempt_at", "open_disputes", "fraud_flag", "tenure_months", "erp_record_id", "ticket_id",
-        "ticket_status", "late_event", "executing", "synced_at", "invoice", "payment", "amount_30d_minor", "edited",
-        "deal", "customer_state", "erp_customer_id", "mapping",
-    }  # fmt: skip
+    assert again == Facts(now=NOW, tier="growth")

@@ -59,6 +59,11 @@ def test_operators_on_texts(op, limit, fires):
         ("customer_visible", {"risk": Risk(customer_visible=True)}, {}, True),
         ("reverses", {"risk": Risk(reverses=True)}, {}, True),
         ("has_owner", {}, {"has_owner": False}, False),
+        ("confidence", {"confidence": 0.799}, {}, 79),
+        ("confidence", {}, {"confidence": 1.0}, 100),
+        ("says_confidence", {}, {"confidence": 0.5}, True),
+        ("automation", {}, {"automation": "dunning"}, "dunning"),
+        ("assistant", {}, {"assistant": True}, True),
     ],
 )
 def test_every_field_is_read_from_where_it_stands(field, proposal, facts, value):
@@ -66,7 +71,7 @@ def test_every_field_is_read_from_where_it_stands(field, proposal, facts, value)
 
     assert typed.evaluate(gate, make_proposal(**proposal), make_facts(**facts)).verdict is Verdict.REVIEW
     assert typed.evaluate(gate, make_proposal(risk=Risk()), make_facts()).verdict is (
-        Verdict.REVIEW if field in ("tenure_months", "amount_minor", "amount", "amount_30d") else Verdict.PASS
+        Verdict.REVIEW if field in ("confidence", "tenure_months", "amount_minor", "amount", "amount_30d") else Verdict.PASS
     ), "what nobody knows asks a person"
 
 

@@ -36,6 +36,7 @@ RECORDS = """
     sync/providerstate  y  y  y  y  y  y  y  -  y  -
     sync/refusal        -  y  y  y  y  -  y  -  y  -
     sync/jobrun         -  y  y  y  y  -  y  -  y  -
+    sync/erasure        -  -  y  -  y  -  y  -  y  -
     sync/delta          y  y  y  y  y  y  y  -  y  -
     sync/reconcilerun   y  y  y  y  y  y  y  -  y  -
 """

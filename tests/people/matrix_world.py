@@ -83,6 +83,7 @@ class World:
             "ledger/action": self.items["in_review"].action, "ledger/ledgerrow": self.row,
             "sync/attempt": f.AttemptFactory(), "sync/providerstate": f.ProviderStateFactory(),
             "sync/refusal": f.RefusalFactory(), "sync/jobrun": f.JobRunFactory(),
+            "sync/erasure": f.ErasureFactory(),
             "sync/delta": f.DeltaFactory(), "sync/reconcilerun": f.ReconcileRunFactory(),
             "sync/slackaccount": SlackAccount.objects.create(team="T0TEAM", slack_user="U0ASKER", user=self.asker),
             "sync/slackmessage": SlackMessage.objects.create(item=self.items["failed"], channel="C0BILLING"),

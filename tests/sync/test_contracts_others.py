@@ -7,7 +7,7 @@ import pytest
 from sync import contracts
 from sync.contracts import Drift, members
 from sync.contracts.netsuite import ContractSeen, ErpCustomerSeen
-from sync.contracts.zendesk import TicketSeen
+from sync.contracts.zendesk import Changed, TicketSeen, fingerprint
 from tests.sync.payloads import payload
 
 
@@ -66,6 +66,12 @@ def test_a_wrong_record_is_drift(record):
     assert isinstance(read("netsuite", document), Drift)
 
 
+CHANGED = {
+    "status_changed": Changed("open", "pending"),
+    "comment_added": Changed(comment=fingerprint("Thanks")),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -86,6 +92,9 @@ def test_ticket_events(name, kind):
         updated_at=datetime(2026, 11, 21, 9, 30, 1, tzinfo=UTC),
         actor_id="76872",
         tags=("meshline",),
+        form_id="1",
+        happened=name,
+        changed=CHANGED.get(name, Changed()),
     )
 
 

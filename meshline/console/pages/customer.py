@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from gates.models import ReviewItem
 from ledger import cells
 from ledger.models import Action, ContextRecord, Contract, Customer, Event, ExternalId, LedgerRow
-from meshline.console import customer_table, delta_pages, parts, portal_pages, snapshot, sync_pages
+from meshline.console import customer_table, delta_pages, dispute_pages, parts, portal_pages, snapshot, sync_pages
 from meshline.console.page import Block, Page, present
 from meshline.console.pages.contract import history
 from sync import proposals, refresh
@@ -53,6 +53,7 @@ def build(request: HttpRequest, record: Customer) -> Page:
         side=present(
             [
                 _known(request, customer, contracts, context),
+                dispute_pages.block(request, customer),
                 parts.links(links),
                 sync_pages.block(request, customer),
                 portal_pages.block(request, customer, links),

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from gates import authoring, uses
+from gates import authoring, backtests, uses
 from gates.cells import gate_tag, row_words
 from gates.models import Automation, GateVersion
 from ledger import cells, clock
@@ -49,7 +49,7 @@ def build(request: HttpRequest, record: GateVersion) -> Page:
         side=[_details(one), _story(one, versions)],
         back=(reverse("admin:gates_gateversion_changelist"), "Gates"),
         template="console/gate.html",
-        more={"one": one, **_verbs(request, one, versions)},
+        more={"one": one, "backtest": backtests.of(one), **_verbs(request, one, versions)},
     )
 
 

@@ -18,6 +18,7 @@ from meshline.console import (
     bar,
     claims,
     delta_pages,
+    dispute_item,
     incident_item,
     judgement,
     onboarding_item,
@@ -91,11 +92,13 @@ def _main(request: HttpRequest, item: ReviewItem, story: Story, agreed: str) -> 
     """What is decided on, what judged it, what happened, what people said, and what is kept of it."""
     action = item.action
     note = item_blocks.handoff_note(item, story, agreed, request.build_absolute_uri(address(item)))
+    disputed = dispute_item.block(item)
     shown = parts.preview(action, PREVIEWS.get(action.state, "What it changes"), request) if action else None
     return present(
         [
             shown or onboarding_item.block(item) or incident_item.block(item) or delta_pages.of_item(item)
-            or _about_event(item),
+            or disputed or _about_event(item),
+            disputed if shown else None,
             judgement.block(action, story.gate) if action else None,
             item_blocks.timeline(request, item, story),
             parts.ledger_rows(

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from sync import sweep
 
 WORDS = {
+    "tripped": "limits passed, for which everything was stopped",
     "parked_events": "events parked because their handling kept dying",
     "freed_actions": "actions whose worker had died",
     "due": "held actions whose time has come",

@@ -73,6 +73,17 @@ def change_customer(netsuite: "NetSuite", params: Json) -> Json:
     return _change(netsuite, schema.CUSTOMER, params)
 
 
+def create_invoice(netsuite: "NetSuite", params: Json) -> Json:
+    """An invoice of `customer` over `amount`, `currency` (USD), `item` (86), for the billing system's `stripe_invoice`."""
+    symbol = str(params.get("currency", "USD")).upper()
+    currency = next(row["id"] for row in netsuite.records.rows["currency"].values() if row["symbol"] == symbol)
+    line = {"item": {"id": str(params.get("item", "86"))}, "quantity": 1, "rate": need(params, "amount")}
+    return _create(netsuite, schema.INVOICE, {
+        "entity": {"id": str(need(params, "customer"))}, "currency": {"id": currency}, "item": {"items": [line]},
+        "custbody_stripe_invoice_id": str(params.get("stripe_invoice", "")),
+    })  # fmt: skip
+
+
 def set_options(netsuite: "NetSuite", params: Json) -> Json:
     """`concurrency`, `job_delay_s`, `job_share` of writes run as jobs unasked, `token_ttl_s`, `certificate`."""
     netsuite.concurrency = int(params.get("concurrency", netsuite.concurrency))
@@ -98,6 +109,7 @@ PLAYS: Mapping[str, Callable[["NetSuite", Json], Json]] = {
     "create_contract": create_contract,
     "change_contract": change_contract,
     "change_customer": change_customer,
+    "create_invoice": create_invoice,
     "set_options": set_options,
     "expire_tokens": expire_tokens,
     "plant_customers": catalog.plant_customers,

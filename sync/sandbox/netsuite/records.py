@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from sync.sandbox.netsuite import schema
+from sync.sandbox.netsuite import credit, schema
 from sync.sandbox.netsuite.errors import bad_content, not_found, user_error
 from sync.sandbox.netsuite.schema import RecordType
 from sync.sandbox.wire import Json
@@ -137,9 +137,10 @@ class Records:
             fields.setdefault("entityId", full if person else fields["companyName"])
             row.update(isPerson=person, isInactive=False)
         if kind.group == "transaction":
+            credit.check(self, kind, fields)
             if not fields.get("entity"):
                 raise user_error("You must enter a value for Customer.", "entity")
-            row.update(tranId=f"INV{row['id']}", status={"id": "A", "refName": "Open"}, tranDate=self.clock.iso()[:10])
+            row.update(tranId=f"{credit.NUMBERS.get(kind.name, 'INV')}{row['id']}", status={"id": "A", "refName": "Open"}, tranDate=self.clock.iso()[:10])
         if kind is schema.CONTRACT:
             fields.setdefault("name", fields.get("externalId") or f"Contract {row['id']}")
 
@@ -185,8 +186,8 @@ def _total(row: Json) -> None:
     total = sum(
         float(line.get("amount") or float(line.get("rate", 0)) * float(line.get("quantity", 1))) for line in lines
     )
-    row["total"] = round(total, 2)
-    row["amountRemaining"] = round(total - float(row.get("amountPaid", 0)), 2)
+    row["total"] = round(total, 3)  # three decimals is the most that a currency has
+    row["amountRemaining"] = round(total - float(row.get("amountPaid", 0)), 3)
 
 
 def matches(row: Json, query: str) -> bool:

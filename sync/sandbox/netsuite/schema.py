@@ -65,6 +65,10 @@ SALES_ORDER = RecordType(
     "salesOrder", "transaction", 80110, INVOICE.fields, INVOICE.refs, INVOICE.sublists, "custbody_mesh_action",
     "transaction", "SalesOrd",
 )  # fmt: skip
+CREDIT_MEMO = RecordType(
+    "creditMemo", "transaction", 95001, INVOICE.fields,
+    {**INVOICE.refs, "createdFrom": "invoice"}, INVOICE.sublists, "custbody_mesh_action", "transaction", "CustCred",
+)  # fmt: skip
 CONTRACT = RecordType(
     "customrecord_mesh_contract", "customrecord_mesh_contract", 501,
     {
@@ -91,11 +95,13 @@ SUBSIDIARY = RecordType("subsidiary", "subsidiary", 1, {"externalId": TEXT, "nam
                         {}, {}, "", "subsidiary")  # fmt: skip
 
 TYPES = {
-    one.name: one for one in (CUSTOMER, INVOICE, SALES_ORDER, CONTRACT, SUBSCRIPTION, TERM, CURRENCY, SUBSIDIARY)
+    one.name: one
+    for one in (CUSTOMER, INVOICE, SALES_ORDER, CREDIT_MEMO, CONTRACT, SUBSCRIPTION, TERM, CURRENCY, SUBSIDIARY)
 }  # fmt: skip
 SEEDED: dict[str, list[dict[str, str | int]]] = {
     "term": [{"name": "Net 15", "daysUntilNetDue": 15}, {"name": "Net 30", "daysUntilNetDue": 30},
              {"name": "Due on receipt", "daysUntilNetDue": 0}],
-    "currency": [{"name": "USD", "symbol": "USD"}, {"name": "EUR", "symbol": "EUR"}, {"name": "GBP", "symbol": "GBP"}],
+    "currency": [{"name": "USD", "symbol": "USD"}, {"name": "EUR", "symbol": "EUR"}, {"name": "GBP", "symbol": "GBP"},
+                 {"name": "JPY", "symbol": "JPY"}, {"name": "KWD", "symbol": "KWD"}],
     "subsidiary": [{"name": "Parent Company"}, {"name": "Europe"}, {"name": "Nordics"}],
 }  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sync.sandbox.stripe import customers, forms, objects, portal, signup
+from sync.sandbox.stripe import customers, forms, objects, portal, signup, subscriptions
 from sync.sandbox.stripe.errors import ApiError, parameter_missing
 from sync.sandbox.stripe.objects import Listing
 from sync.sandbox.stripe.store import Table, in_time, page
@@ -110,38 +110,6 @@ def list_events(stripe: "Stripe", call: "Call", object_id: str) -> Listing:
     rows = iter(sorted(filter(fits, events.newest({})), key=lambda row: -row["created"]))
     found, more = page(rows, call.params, events)
     return Listing(found, "events", more)
-
-
-def update_subscription(stripe: "Stripe", call: "Call", object_id: str) -> Json:
-    """POST /v1/subscriptions/{id}."""
-    row = stripe.account.subscriptions.get(object_id)
-    if row["status"] == "canceled":
-        raise ApiError(404, f"No such subscription: '{object_id}'", code="resource_missing", param="id")
-    previous: Json = {}
-    ends = forms.boolean(call.params, "cancel_at_period_end")
-    if ends is not None and ends != row["cancel_at_period_end"]:
-        previous["cancel_at_period_end"] = row["cancel_at_period_end"]
-        row["cancel_at_period_end"] = ends
-        row["cancel_at"] = row["items"]["data"][0]["current_period_end"] if ends else None
-    if "pause_collection" in call.params:
-        previous["pause_collection"] = row["pause_collection"]
-        row["pause_collection"] = call.params["pause_collection"] or None
-    if "metadata" in call.params:
-        previous["metadata"] = row["metadata"]
-        row["metadata"] = forms.metadata(call.params, row["metadata"])
-    stripe.effect(call, row, "subscription updated")
-    stripe.emit("customer.subscription.updated", row, call=call, previous=previous)
-    return row
-
-
-def cancel_subscription(stripe: "Stripe", call: "Call", object_id: str) -> Json:
-    """DELETE /v1/subscriptions/{id}."""
-    row = stripe.account.subscriptions.get(object_id)
-    if row["status"] == "canceled":
-        raise ApiError(404, f"No such subscription: '{object_id}'", code="resource_missing", param="id")
-    objects.end_subscription(stripe, row, call.now, "cancellation_requested", call)
-    stripe.effect(call, row, "subscription cancelled")
-    return row
 
 
 def pause_subscription(stripe: "Stripe", call: "Call", object_id: str) -> Json:
@@ -282,7 +250,6 @@ def _known(*names: str) -> frozenset[str]:
     return frozenset(names)
 
 
-SUBSCRIPTION_FIELDS = _known("metadata", "cancel_at_period_end", "pause_collection", "proration_behavior")
 REFUND_FIELDS = _known(
     "charge", "payment_intent", "amount", "reason", "metadata", "refund_application_fee", "reverse_transfer"
 )
@@ -297,8 +264,8 @@ ROUTES: dict[tuple[str, str, bool, str], Route] = {
     ("POST", "products", False, ""): Route(signup.create_product, signup.PRODUCT_FIELDS),
     ("POST", "payment_methods", True, "attach"): Route(signup.attach_card, signup.CARD_FIELDS),
     ("POST", "subscriptions", False, ""): Route(signup.create_subscription, signup.SUBSCRIPTION_FIELDS),
-    ("POST", "subscriptions", True, ""): Route(update_subscription, SUBSCRIPTION_FIELDS),
-    ("DELETE", "subscriptions", True, ""): Route(cancel_subscription),
+    ("POST", "subscriptions", True, ""): Route(subscriptions.update, subscriptions.FIELDS),
+    ("DELETE", "subscriptions", True, ""): Route(subscriptions.cancel, subscriptions.END_FIELDS),
     ("POST", "subscriptions", True, "pause"): Route(pause_subscription),
     ("POST", "subscriptions", True, "resume"): Route(resume_subscription),
     ("GET", "invoices", False, ""): Route(lister("invoices", customer="customer", subscription="subscription")),

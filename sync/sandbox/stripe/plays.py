@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sync.sandbox.stripe import build, customers, objects, portal, shapes
+from sync.sandbox.stripe import build, customers, disputes, objects, portal, shapes, subscriptions
 from sync.sandbox.stripe.errors import ApiError
 from sync.sandbox.stripe.store import Table
 from sync.sandbox.wire import Json
@@ -281,6 +281,8 @@ PLAYS: Mapping[str, Callable[["Stripe", Json], Json]] = {
     "set_card": set_card,
     "create_subscription": create_subscription,
     "end_subscription": end_subscription,
+    "end_period": subscriptions.end_period,
+    "set_end": subscriptions.set_end,
     "fail_payment": fail_payment,
     "pay_invoice": pay_invoice,
     "close_invoice": close_invoice,
@@ -296,4 +298,5 @@ PLAYS: Mapping[str, Callable[["Stripe", Json], Json]] = {
     "set_version": set_version,
     "set_portal": portal.set_portal,
     "plant_customers": customers.plant,
+    **disputes.PLAYS,
 }

@@ -50,7 +50,8 @@ def create_session(stripe: "Stripe", call: "Call", object_id: str) -> Json:
 def page(stripe: "Stripe", request: Request) -> Reply:
     """What a visitor sees at a session's address: whose portal it is, or that the session is over."""
     secret = request.path.removeprefix(PAGES).removeprefix("test_")
-    rows = (row for row in stripe.account.portal_sessions.rows.values() if row["_secret"] == secret)
+    every = (row for account in stripe.accounts.values() for row in account.portal_sessions.rows.values())
+    rows = (row for row in every if row["_secret"] == secret)
     found = next(rows, None)
     is_open = found is not None and stripe.clock.stamp() - found["created"] < FRESH_SECONDS
     words = f"Billing portal of {escape(found['customer'])}" if is_open and found else "This session has expired"

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -19,7 +20,7 @@ from sync.sandbox.stripe.objects import Listing
 from sync.sandbox.stripe.plays import PLAYS
 from sync.sandbox.stripe.store import Account
 from sync.sandbox.wire import Json, Reply, Request, json_reply
-from sync.sandbox.world import Simulator, World
+from sync.sandbox.world import PlayError, Simulator, World
 
 EVENT_DAYS = 30
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -45,7 +46,7 @@ class Call:
 
 
 class Stripe(Simulator):
-    """One Stripe account in test mode."""
+    """Stripe accounts in test mode: which one a call is for is told by its key."""
 
     name = "stripe"
     stores_errors = True
@@ -53,10 +54,32 @@ class Stripe(Simulator):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.account = Account()
-        self.keys = KeyStore()
+        self.accounts = {name: Account() for name in ("", *keys.STRIPE_ACCOUNTS)}
+        self.stores = {name: KeyStore() for name in self.accounts}
+        self._here = threading.local()
         target = Target(secrets=[keys.STRIPE_WEBHOOK_SECRET], options={"api_version": shapes.NEWEST})
         world.courier.attach(self.name, self.sign, self.retry_wait, target)
+
+    @property
+    def at(self) -> str:
+        """The account that this thread works for; "" is the first one."""
+        return str(getattr(self._here, "account", ""))
+
+    @property
+    def account(self) -> Account:
+        """Everything that account holds."""
+        return self.accounts[self.at]
+
+    def play(self, verb: str, params: Json) -> Json:
+        """Make something happen in the first account, or in the one that `account` names."""
+        given = dict(params)
+        self._here.account = str(given.pop("account", ""))
+        if self.at not in self.accounts:
+            raise PlayError(f"no account {self.at}; there are {', '.join(filter(None, self.accounts))}")
+        try:
+            return super().play(verb, given)
+        finally:
+            self._here.account = ""
 
     def answer(self, request: Request, plan: Plan) -> Reply:
         """Authenticate, honour the key, dispatch."""
@@ -72,8 +95,7 @@ class Stripe(Simulator):
         return reply
 
     def _read(self, request: Request, plan: Plan, request_id: str) -> Call:
-        if _key_in(request.headers.get("authorization", "")) != keys.STRIPE_API_KEY:
-            raise ApiError(401, "Invalid API Key provided: sk_test_****", executed=False)
+        self._here.account = _account_with(_key_in(request.headers.get("authorization", "")))
         version = request.headers.get("stripe-version") or shapes.NEWEST
         if plan.rule is not None and plan.rule.kind == "schema_drift":
             version = str(plan.rule.options.get("version", version))
@@ -87,20 +109,21 @@ class Stripe(Simulator):
         """A POST with a key: the first result is kept once the endpoint has begun, whatever it was."""
         path = call.request.path
         print_of = fingerprint_of(call.request.method, path, call.params)
-        stored = self.keys.begin(call.key, print_of, call.request_id, self.clock.now())
+        kept = self.stores[self.at]
+        stored = kept.begin(call.key, print_of, call.request_id, self.clock.now())
         if stored is not None:
             return stored
         try:
             reply = self._worked(call, plan)
         except ApiError as error:
             if not error.executed:
-                self.keys.forget(call.key)
+                kept.forget(call.key)
                 raise
             reply = error.reply()
         except BaseException:
-            self.keys.forget(call.key)
+            kept.forget(call.key)
             raise
-        self.keys.finish(call.key, reply)
+        kept.finish(call.key, reply)
         return reply
 
     def _worked(self, call: Call, plan: Plan) -> Reply:
@@ -193,7 +216,8 @@ class Stripe(Simulator):
     def post(self, event: Json) -> None:
         """Hand an event to the courier."""
         body = json_reply(200, event).body
-        self.world.courier.send(Parcel(self.name, event["id"], event["type"], body))
+        extra = {"account": self.at} if self.at else {}
+        self.world.courier.send(Parcel(self.name, event["id"], event["type"], body, extra))
 
     def fault_reply(self, rule: Rule) -> Reply | None:
         """Stripe's refusals."""
@@ -214,8 +238,11 @@ class Stripe(Simulator):
         return reply
 
     def objects(self) -> Json:
-        """All tables, without the private members."""
-        tables = {table.path: table.rows for table in self.account.tables()}
+        """All tables, without the private members; those of a further account as `customers@eu`."""
+        tables = {
+            f"{table.path}@{name}" if name else table.path: table.rows
+            for name, account in self.accounts.items() for table in account.tables() if table.rows or not name
+        }  # fmt: skip
         return {
             name: {key: {m: v for m, v in row.items() if m[0] != "_"} for key, row in rows.items()}
             for name, rows in tables.items()
@@ -224,6 +251,8 @@ class Stripe(Simulator):
     def sign(self, body: bytes, secrets: list[str], extra: Json) -> dict[str, str]:
         """`Stripe-Signature` with one `v1` for each live secret."""
         stamp = int(time.time()) + int(extra.get("skew_s", 0))
+        if extra.get("account"):
+            secrets = [keys.STRIPE_ACCOUNTS[str(extra["account"])][1]]
         signed = f"{stamp}.".encode() + body
         marks = [f"v1={hmac.new(one.encode(), signed, hashlib.sha256).hexdigest()}" for one in secrets]
         return {"Stripe-Signature": ",".join([f"t={stamp}", *marks]), "User-Agent": "Stripe/1.0"}
@@ -231,6 +260,14 @@ class Stripe(Simulator):
     def retry_wait(self, attempt: int, status: int | None, retry_after: str) -> float | None:
         """Every failure is tried again, with growing distance."""
         return RETRY_SECONDS[attempt - 1] if attempt <= len(RETRY_SECONDS) else None
+
+
+def _account_with(key: str) -> str:
+    """The account of a key."""
+    found = {keys.STRIPE_API_KEY: "", **{pair[0]: name for name, pair in keys.STRIPE_ACCOUNTS.items()}}.get(key)
+    if found is None:
+        raise ApiError(401, "Invalid API Key provided: sk_test_****", executed=False)
+    return found
 
 
 def _key_in(authorization: str) -> str:

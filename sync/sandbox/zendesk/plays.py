@@ -41,10 +41,13 @@ def _told(zendesk: "Zendesk", change: Change) -> Json:
 
 
 def create_ticket(zendesk: "Zendesk", params: Json) -> Json:
-    """A customer writes: `subject`, `body`, `email`, `name`, `external_id`, `tags`, `status`."""
+    """A customer writes: `subject`, `body`, `email`, `name`, `external_id`, `tags`, `status`, `form`, `fields`."""
     requester = {"name": params.get("name", "Customer"), "email": params.get("email", "customer@example.test")}
     plain = ("subject", "external_id", "tags", "status", "priority", "type")
     given = {name: params[name] for name in plain if name in params}
+    given["custom_fields"] = [{"id": int(name), "value": value} for name, value in params.get("fields", {}).items()]
+    if "form" in params:
+        given["ticket_form_id"] = int(params["form"])
     comment = {"body": params.get("body", "Hello"), "public": params.get("public", True)}
     try:
         change = zendesk.desk.create({**given, "requester": requester, "comment": comment}, _agent(zendesk, params))

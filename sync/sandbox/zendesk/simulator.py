@@ -83,7 +83,9 @@ class Zendesk(Serial):
         if len(parts) == 3:
             return self._below(request, ticket, parts[2], actor)
         if request.method == "GET":
-            return json_reply(200, {"ticket": ticket})
+            return json_reply(
+                200, {"ticket": ticket, **self.desk.beside(ticket, request.query_map().get("include", ""))}
+            )
         if request.method == "PUT":
             return self._update(request, ticket, actor)
         if request.method != "DELETE":

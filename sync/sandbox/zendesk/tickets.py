@@ -106,6 +106,19 @@ class Desk:
             raise not_found()
         return ticket
 
+    def beside(self, ticket: Json, include: str) -> Json:
+        """The records that are asked for along with a ticket."""
+        kinds = {
+            "users": (self.users, ("requester_id", "submitter_id", "assignee_id")),
+            "organizations": (self.organizations, ("organization_id",)),
+        }
+        found: Json = {}
+        for name in set(include.split(",")) & set(kinds):
+            rows, fields = kinds[name]
+            wanted = dict.fromkeys(ticket[field] for field in fields if ticket[field] is not None)
+            found[name] = [rows[number] for number in wanted if number in rows]
+        return found
+
     def create(self, given: Json, actor_id: int) -> Change:
         """A new ticket with its first comment."""
         comment = given.get("comment")
@@ -126,7 +139,7 @@ class Desk:
             "collaborator_ids": [], "follower_ids": [], "email_cc_ids": [], "problem_id": None, "has_incidents": False,
             "is_public": bool(comment.get("public", True)), "due_at": None, "tags": sorted(set(given.get("tags", []))),
             "custom_fields": _custom({}, given), "fields": [], "satisfaction_rating": None, "followup_ids": [],
-            "ticket_form_id": 1, "brand_id": 1, "allow_channelback": False,
+            "ticket_form_id": given.get("ticket_form_id", 1), "brand_id": 1, "allow_channelback": False,
             "via": {"channel": "api", "source": {"from": {}, "to": {}, "rel": None}},
         }  # fmt: skip
         ticket.update({name: given[name] for name in PLAIN_FIELDS if name in given})

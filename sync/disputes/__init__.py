@@ -1,0 +1,1 @@
+"""Disputes of payments: kept as the provider tells of them, and followed to the end."""
