@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Case, F, Value, When
+
 from gates import regions
 from gates.models import AccountHolder
+from ledger import sets
 
 AM, RESOLVER, ESCALATION = "Enterprise AM", "Billing Resolver", "Product Escalation"
 ROLES = {
@@ -33,6 +36,19 @@ ACCOUNT = """
        || coalesce((select jsonb_object_agg(h.role, h.person_id) from gates_accountholder h
                      where h.customer_id = c.id and h.retired_at is null), '{}'::jsonb)"""
 
+OF_CUSTOMER = f"""
+select c.tier, c.mrr_minor, k.state, {ACCOUNT}
+  from ledger_customer c left join ledger_contextrecord x on x.customer_id = c.id
+  left join lateral (select id, state from ledger_contract where customer_id = c.id order by id desc limit 1) k on true
+ where c.external_id = %(key)b"""
+
+# The order of work: what is due first; of what is due together the larger revenue, then what is about to be lost.
+URGENT = Case(
+    When(action__contract__state="past_due", then=Value(0)), When(action__contract__state="suspended", then=Value(1)),
+    default=Value(2),
+)  # fmt: skip
+ORDER = ("due_at", F("customer__mrr_minor").desc(nulls_last=True), URGENT, "id")
+
 Conditions = tuple[tuple[str, frozenset[str]], ...]
 
 
@@ -44,6 +60,15 @@ class Holder:
     person: int
     conditions: Conditions
     mrr_from_minor: int | None
+
+
+def of_customer(external_id: str) -> dict[str, Any]:
+    """What routing needs of a customer's account, by its newest contract; empty where there is no such customer."""
+    rows = sets.run(OF_CUSTOMER, {"key": external_id[:64]})
+    if not rows:
+        return {}
+    tier, mrr, state, *account = rows[0]
+    return {"tier": tier, "mrr_minor": mrr, "contract_state": state or "", **known(*account)}
 
 
 def known(paying: str | None, country: str | None, named: Mapping[str, int] | None) -> dict[str, Any]:

@@ -3,34 +3,62 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from gates import uses
 from gates.cells import gate_tag, row_words
-from gates.models import Automation, GateVersion
+from gates.models import Automation, GateVersion, SignOff
+from gates.rollout import SHARE, counts, evidence, ladder
+from gates.rollout.counts import Ask
 from ledger import cells, clock
 from ledger.readonly import Choice, ReadOnlyAdmin, choice, page_of
 from ledger.words import kind_words
 
+FALLEN = Q(fell_at__isnull=False)
+STATES: dict[str, tuple[str, Any]] = {value: (label, Q(state=value)) for value, label in Automation.State.choices}
+
+
+def of_mine(request: HttpRequest) -> Q:
+    """Those that this person, or a group of theirs, answers for."""
+    groups = request.user.groups.values_list("name", flat=True)
+    return Q(owner=request.user.pk) | Q(owner_group__in=groups)
+
+
+def to_sign(request: HttpRequest) -> Q:
+    """Those whose version this person has not signed."""
+    signed = SignOff.objects.filter(automation=OuterRef("pk"), version=OuterRef("version"), voided_at=None)
+    return Q(owner=request.user.pk) & ~Q(Exists(signed))
+
 
 @admin.register(Automation)
 class AutomationAdmin(ReadOnlyAdmin):
-    """What acts by itself, and how far it is trusted."""
+    """What acts by itself, how far it is trusted, and what its next step still needs."""
 
     list_display = (
-        "shown_title",
-        "shown_state",
-        "shown_version",
-        "owner_group",
-        "fallback_group",
-        "source",
-        "destination",
-        "until",
+        "shown_title", "shown_state", "shown_version", "answers", "share", "day", "held", "corrected", "agreed",
+        "missing", "since",
+    )  # fmt: skip
+    list_filter = (
+        choice("stage", "Stage", STATES),
+        choice("owner", "Owner", {"me": ("Mine", of_mine)}),
+        choice("waits", "Waits for", {"me": ("My sign-off", to_sign), "fallen": ("Any, after a fall", FALLEN)}),
     )
+    change_list_template = "console/automation_list.html"
+    list_select_related = ("owner",)
     empty_text = "No automation is installed."
+
+    def dress(self, rows: list[Automation]) -> None:
+        """Evidence and the last day's decisions of all of them in a fixed number of statements."""
+        known, bars, now = evidence.of(rows), evidence.bars(), clock.now()
+        agreed = counts.compared([Ask(one.name, now - counts.MONTH) for one in rows])
+        day = counts.last_day([one.name for one in rows])
+        for one, pair in zip(rows, agreed, strict=True):
+            said: Any = one
+            said.found, said.missed = known[one.name], ladder.unmet(known[one.name], bars)
+            said.pair, said.last_day = pair, day.get(one.name, (0, 0))
 
     @admin.display(description="Automation")
     def shown_title(self, one: Automation) -> SafeString:
@@ -47,10 +75,52 @@ class AutomationAdmin(ReadOnlyAdmin):
         """The version that judges now."""
         return f"v{one.version}"
 
-    @admin.display(description="Enabled until")
-    def until(self, one: Automation) -> SafeString:
-        """The end of its timebox."""
-        return cells.moment(one.enabled_until)
+    @admin.display(description="Owner, fallback")
+    def answers(self, one: Automation) -> SafeString:
+        """Who answers for it, and who does when they are away."""
+        owner = one.owner.get_username() if one.owner else "nobody yet"
+        return cells.theirs(f"{one.owner_group}: {owner}; {one.fallback_group}", 160)
+
+    @admin.display(description="Share")
+    def share(self, one: Automation) -> str:
+        """Of the customers, for whom it acts by itself."""
+        return f"{SHARE.get(str(one.state), 0)} %"
+
+    @admin.display(description="Decisions, 24 h")
+    def day(self, one: Any) -> Any:
+        """What it judged."""
+        return f"{one.last_day[0]:,}" if one.last_day[0] else cells.dash()
+
+    @admin.display(description="Held, asked")
+    def held(self, one: Any) -> Any:
+        """The share of those that did not go by themselves."""
+        every, held = one.last_day
+        return f"{100 * held // every} %" if every else cells.dash()
+
+    @admin.display(description="Corrected")
+    def corrected(self, one: Any) -> Any:
+        """In this stage, of those judged right or wrong."""
+        said = one.found
+        return f"{ladder.percent(said.permille)} of {said.judged:,}" if said.judged else cells.dash()
+
+    @admin.display(description="Agreement")
+    def agreed(self, one: Any) -> Any:
+        """Shadow decisions of 30 days against what people did."""
+        agreed, compared = one.pair
+        return f"{100 * agreed / compared:.1f} % of {compared:,}" if compared else cells.dash()
+
+    @admin.display(description="Next step lacks")
+    def missing(self, one: Any) -> Any:
+        """What stands in the way, by name."""
+        if one.fell_at is not None:
+            return cells.theirs(f"fell: {one.fell_why}", 120)
+        words = ", ".join(each.title.lower() for each in one.missed)
+        return words or ("nothing" if ladder.next_step(str(one.state)) else cells.dash())
+
+    @admin.display(description="In this stage")
+    def since(self, one: Automation) -> SafeString:
+        """Since when."""
+        return cells.ago(one.stage_since)
 
 
 OPEN = Q(state__in=(GateVersion.State.DRAFT, GateVersion.State.SUBMITTED))

@@ -1,6 +1,7 @@
 """Back-tests as records: what was tried, on how many days, and whether exactly this draft was."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -24,7 +25,7 @@ MEMBERS = ("rows", "result", "applies_to")  # what a gate judges by; its words c
 def digest_of(name: str, content: Mapping[str, Any]) -> str:
     """Names exactly what a gate judges by: another row, result or kind gives another digest."""
     judged = {"name": name, **{member: _plain(content[member]) for member in MEMBERS}}
-    return hashlib.sha256(sets.to_json(judged).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()
 
 
 def digest(one: GateVersion) -> str:

@@ -3,11 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import F
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from gates import rules
+from gates import accounts, rules
 from gates.models import GateVersion, ReviewItem
 from gates.rules.typed import FIELDS
 from ledger import cells, clock, money
@@ -16,7 +15,7 @@ from ledger.readonly import page_of
 from ledger.words import rule_words
 
 # Late ones have the earliest due time, so they come first by themselves.
-ORDER = ("due_at", F("customer__mrr_minor").desc(nulls_last=True), "id")
+ORDER = accounts.ORDER
 
 
 def item_tag(one: ReviewItem) -> SafeString:

@@ -85,16 +85,17 @@ def _describe(rows: Sequence[dict[str, Any]]) -> None:
     asked = {"n": list(range(len(rows)))} | {
         name: [row.get(f"{name}_id") for row in rows] for name in ("action", "event", "customer")
     }
-    for n, provider, automation, error, answers, read, customer, tier, mrr, contract, *account, due_by, at, type_, when in sets.run(
+    for n, provider, automation, error, answers, read, customer, tier, mrr, contract, *more in sets.run(
         ABOUT_SQL, asked
     ):
+        *account, due_by, event, type_, at = more
         row = rows[n]
         found = {"provider": provider, "automation": automation, "error_code": error, "tier": tier}
         row |= {name: value for name, value in found.items() if value and not row[name]}
         row["customer_id"] = row.get("customer_id") or customer
         row["mrr_minor"], row["contract_state"] = mrr, contract
         row |= accounts.known(*account)
-        row["evidence"] = row["evidence"] or _evidence((at, type_, when), read or {}, answers or [])
+        row["evidence"] = row["evidence"] or _evidence((event, type_, at), read or {}, answers or [])
         if due_by := row.get("due_by") or due_by:
             row["evidence"] = {**row["evidence"], sla.DUE_BY: due_by}
 

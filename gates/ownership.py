@@ -126,12 +126,14 @@ class Routing:
 
     def _by_role(self, rule: Rule, item: Mapping[str, Any], fallback: str) -> Owner:
         """Whoever holds the role for this account, while there; else the group. The role gives nobody a permission."""
-        title, by = f"rule {rule.position}, {rule.title}", f"{rule.title}: {rule.role}"
+        title, by = f"rule {rule.position}, {rule.title}", f"{rule.title}: {rule.role}"  # the latter is kept
         person, how = accounts.holder_for(rule.role, item, self.holders)
         if person is not None and person in self.present:
             return Owner(rule.group, person, fallback, by, f"{title}; {rule.role} of this account {how}", rule.id)
         missing = f"the {rule.role} of this account is away" if person else f"nobody is {rule.role} of this account"
-        return self._staffed(Owner(rule.group, None, fallback, by, f"{title}; {missing}, so the group", rule.id))
+        return self._staffed(
+            Owner(rule.group, None, fallback, rule.title, f"{title}; {missing}, so the group", rule.id)
+        )
 
     def kept(self, item: Mapping[str, Any]) -> Owner:
         """The owner that whoever opened the item named; another one only where nobody of them is there."""

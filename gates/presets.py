@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from gates import presets_cancel, presets_checklists, presets_disputes, presets_incidents, presets_routing, presets_tickets
+from gates import (
+    presets_cancel,
+    presets_checklists,
+    presets_disputes,
+    presets_governance,
+    presets_incidents,
+    presets_routing,
+    presets_tickets,
+)
 from gates.incidents import rows as incident_rows
 from gates.models import (
     Automation,
@@ -22,6 +30,7 @@ __all__ = ["AUTOMATIONS", "GATES", "GROUPS", "STOPS", "install", "install_groups
 STOPS: dict[str, type[Stateful]] = {
     "stop": StopSwitch, "item": ReviewItem, "rollout": Automation, "segment": Segment, "gate": GateVersion,
     "checklist": Checklist, "checklist_step": ChecklistStep, **incident_rows.SUBJECTS, **presets_tickets.SUBJECTS,
+    **presets_governance.SUBJECTS,
 }  # fmt: skip
 
 CONTRACT_ENDS = ["contract.suspend", "contract.downgrade"]

@@ -8,7 +8,6 @@ from gates.playbooks import disputes
 
 # Up to here one small refund may end an inquiry by itself; in any other currency a person looks.
 LOW_RISK = {"usd": 10_000, "eur": 10_000, "gbp": 10_000, "jpy": 1_500_000}
-LEAST_SURE = 80
 # What no automation does, in whatever stage: it goes to a specialist.
 HARD_FAILS = ["contract.cancel", "payment_method.remove", "subscription.cancel"]
 REFUND = [disputes.REFUND]
@@ -22,11 +21,6 @@ GATES: list[dict[str, Any]] = [
         "name": "dispute-history", "title": "Earlier disputes", "applies_to": REFUND, "result": "review",
         "rows": [{"field": "prior_disputes", "op": "over", "value": 0}],
         "message": "the customer disputed a payment before",
-    },
-    {
-        "name": "soft-fail", "title": "Not sure enough", "applies_to": REFUND, "result": "review",
-        "rows": [{"field": "confidence", "op": "under", "value": LEAST_SURE}],
-        "message": "the suggestion is less sure than this automation has to be",
     },
     {
         "name": "hard-fail", "title": "Never by itself", "applies_to": [], "result": "block",
@@ -56,7 +50,7 @@ POLICIES: tuple[dict[str, Any], ...] = (
 
 def install() -> None:
     """The policies where nobody ever had one for the kind; what people changed or removed since is left alone."""
-    history: Any = SlaPolicy.history  # type: ignore[attr-defined]
+    history: Any = SlaPolicy.history
     known = set(history.values_list("kind", flat=True))
     for one in POLICIES:
         if one["kind"] not in known:

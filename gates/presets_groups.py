@@ -131,6 +131,7 @@ CLAIM_CHECKS: dict[str, list[str]] = {
     "Auditor": CLAIMS[:1],
     assistants.GROUP: sorted(assistants.MAY),
 }
+BASELINES = {name: ["sync.take_baseline"] for name in ("Support Manager", "Revenue Ops Lead")}
 ONBOARD = ["gates.view_checklist"]
 STEPS = ["gates.work_checklist"]
 TEMPLATE = ["gates.edit_checklist_template"]
@@ -159,6 +160,7 @@ GROUPS: dict[str, list[str]] = {
     + SYNC.get(name, [])
     + INCIDENTS.get(name, [])
     + CLAIM_CHECKS.get(name, [])
+    + BASELINES.get(name, [])
     + CANCEL.get(name, [])
     + GOVERNANCE.get(name, [])
     + ROLLOUT.get(name, [])

@@ -8,16 +8,22 @@ from typing import Any
 from django.conf import settings
 from simple_history.utils import bulk_create_with_history
 
-from gates import ownership, runbooks, sla, sla_plan
+from gates import accounts, ownership, runbooks, sla, sla_plan
 from gates.models import BusinessHours, OwnershipRule, Runbook, SlaPolicy
 
 OFFICE = "Office hours"
 WEEKDAY = [[540, 1020]]
-CONTRACTS = ["contract.suspend", "contract.downgrade", "contract.restore", "contract.cancel"]
+CONTRACTS = ["contract.suspend", "contract.downgrade", "contract.restore"]
+ENDS = ["subscription.cancel", "subscription.uncancel", "contract.cancel"]
 RULES: tuple[dict[str, Any], ...] = (
-    {"title": "Enterprise customers", "tiers": ["enterprise"], "group": "Support Manager",
+    {"title": "Enterprise customers", "tiers": ["enterprise"], "role": accounts.AM, "group": "Support Manager",
      "fallback_group": "Revenue Ops Lead"},
-    {"title": "Money", "kinds": ["payment.refund"], "group": "Billing Resolver", "fallback_group": "Support Manager"},
+    {"title": "Money", "kinds": ["payment.refund"], "role": accounts.RESOLVER, "group": "Billing Resolver",
+     "fallback_group": "Support Manager"},
+    {"title": "May not be cancelled", "whys": ["cancellation_blocked"], "role": accounts.ESCALATION,
+     "group": "Support Manager", "fallback_group": "Revenue Ops Lead"},
+    {"title": "Customers who leave", "kinds": ENDS, "role": accounts.AM, "group": "Support Manager",
+     "fallback_group": "Revenue Ops Lead"},
     {"title": "A person asked for it", "whys": ["asked_by_person"], "group": "Support Manager",
      "fallback_group": "Revenue Ops Lead"},
     {"title": "Changes of contracts", "kinds": CONTRACTS, "group": "Billing Resolver",

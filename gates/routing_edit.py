@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 
-from gates import ownership
+from gates import accounts, ownership, regions
 from gates.models import Absence, Automation, GateVersion, OwnershipRule
 from gates.stop import Refused
 from ledger import book, clock
@@ -24,7 +24,7 @@ ITEM_KINDS = ("event", "event.unreadable", "event.contradiction", "portal.failed
 MOST_RULES = 100
 LONGEST_ABSENCE = timedelta(days=366)
 MOST_MINOR = 10**15
-CONDITIONS = ("kinds", "whys", "tiers", "automations", "contract_states")
+CONDITIONS = ("kinds", "whys", "tiers", "automations", "contract_states", "regions", "payment_states")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,10 @@ class RuleFields:
     tiers: Sequence[str] = ()
     automations: Sequence[str] = ()
     contract_states: Sequence[str] = ()
+    regions: Sequence[str] = ()
+    payment_states: Sequence[str] = ()
     mrr_from_minor: int | None = None
+    role: str = ""
     reason: str = field(default="", kw_only=True)
 
 
@@ -54,6 +57,8 @@ def choices() -> dict[str, dict[str, str]]:
         "tiers": dict(Customer.Tier.choices),
         "automations": dict(Automation.objects.order_by("title").values_list("name", "title")),
         "contract_states": dict(Contract.State.choices),
+        "regions": regions.REGIONS,
+        "payment_states": accounts.PAYMENT_STATES,
     }
 
 
@@ -268,6 +273,10 @@ def _check(said: RuleFields, *, is_last: bool) -> None:
         and not User.objects.filter(pk=said.person, is_active=True, groups__name=said.group).exists()
     ):
         raise Refused(422, "person", f"person: somebody of the group {said.group} whose account is switched on")
+    if said.role and said.role not in accounts.ROLES:
+        raise Refused(422, "role", f"role: one of {', '.join(accounts.ROLES)}")
+    if said.role and said.person is not None:
+        raise Refused(422, "role", "role: either a role of the account or one person, not both")
     _check_conditions(said, is_last=is_last)
 
 
@@ -291,6 +300,6 @@ def _told(rule: OwnershipRule) -> dict[str, Any]:
     """A rule as a ledger row tells it."""
     said = RuleFields(
         rule.title, rule.group, rule.fallback_group, rule.person_id, rule.kinds, rule.whys, rule.tiers,
-        rule.automations, rule.contract_states, rule.mrr_from_minor,
+        rule.automations, rule.contract_states, rule.regions, rule.payment_states, rule.mrr_from_minor, rule.role,
     )  # fmt: skip
     return {name: value for name, value in asdict(said).items() if value and name != "reason"}

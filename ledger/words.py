@@ -2,15 +2,15 @@
 
 import re
 
-from ledger import cells, words_disputes, words_refunds
+from ledger import cells, words_cancel, words_disputes, words_refunds
 
 KINDS = {
     **words_refunds.KINDS,
     **words_disputes.KINDS,
+    **words_cancel.KINDS,
     "contract.suspend": "Suspend contract",
     "contract.downgrade": "Downgrade contract",
     "contract.restore": "Restore contract",
-    "contract.cancel": "Cancel contract",
     "customer.create": "Create customer in the ERP",
     "invoice.create": "Create first invoice",
     "billing_customer": "Choose billing customer",
@@ -41,6 +41,7 @@ KINDS = {
 
 DECISIONS = {
     **words_disputes.DECISIONS,
+    **words_cancel.DECISIONS,
     "observe": "Observed only",
     "hold": "Held",
     "ask": "Asked a person",
@@ -199,6 +200,7 @@ OUTCOMES = {
 WHYS = {
     **words_refunds.WHYS,
     **words_disputes.WHYS,
+    **words_cancel.WHYS,
     "safety_window": "the payment may still come",
     "stale_context": "what we know is too old",
     "late_event": "the event came very late",
@@ -278,6 +280,7 @@ WHYS = {
 RULES = {
     **words_refunds.RULES,
     **words_disputes.RULES,
+    **words_cancel.RULES,
     "safety_window": "Safety window",
     "stale_context": "Age of what we know",
     "late_event": "Late event",

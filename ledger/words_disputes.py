@@ -17,7 +17,6 @@ WHYS = {
     "dispute_asks": "what the dispute is about needs a person",
     "dispute-amount": "it is more than an automation may give back",
     "dispute-history": "the customer disputed a payment before",
-    "soft-fail": "the suggestion is not sure enough",
     "hard-fail": "no automation does this",
 }
 RULES = {
@@ -27,7 +26,6 @@ RULES = {
     "dispute_asks": "Dispute needs a person",
     "dispute-amount": "Dispute refunds that a person sees",
     "dispute-history": "Earlier disputes",
-    "soft-fail": "Sure enough",
     "hard-fail": "Never by itself",
 }
 EVENTS = {"dispute.changed": "Dispute changed", "fraud.warned": "Fraud warning"}

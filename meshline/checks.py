@@ -15,6 +15,7 @@ from gates.playbooks import PLAYBOOKS
 from meshline import conf_queue, roles, schedules
 from sync import actions, providers, residents
 from sync.actions.base import ActionKind
+from sync.claims import wording
 
 # The whole of one HTTP exchange, see the client's limits: a lease must outlive it.
 LONGEST_EXCHANGE_SECONDS = 20
@@ -34,7 +35,7 @@ Apps = Sequence[AppConfig] | None
 
 def register() -> None:
     """Have Django run these with its own."""
-    for check in (names_resolve, queue_margins, leases, kinds_complete, playbooks_owned, simulators_apart):
+    for check in (names_resolve, queue_margins, leases, kinds_complete, playbooks_owned, simulators_apart, claim_words):
         checks.register(check)
     checks.register(two_roles, checks.Tags.database)
 
@@ -61,6 +62,16 @@ def names_resolve(app_configs: Apps = None, **_options: Any) -> list[checks.Chec
         except ImportError as error:
             found.append(checks.Error(f"{place} names {path!r}: {error}", hint="Mend the path.", id="meshline.E001"))
     return found
+
+
+def claim_words(app_configs: Apps = None, **_options: Any) -> list[checks.CheckMessage]:
+    """Words of an installation's own that cannot be read would leave claims unread."""
+    try:
+        wording.of_file(settings.MESHLINE_CLAIM_WORDING_FILE)
+    except wording.BadWording as error:
+        text = f"MESHLINE_CLAIM_WORDING_FILE: {error}"
+        return [checks.Error(text, hint="See gates/claims/wording.json for the form.", id="meshline.E011")]
+    return []
 
 
 def kinds_complete(app_configs: Apps = None, **_options: Any) -> list[checks.CheckMessage]:

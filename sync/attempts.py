@@ -7,9 +7,9 @@ from ledger import sets
 from sync.wiretypes import Exchange
 
 TYPES = {
-    "action_id": "uuid", "event_id": "bigint", "provider": "text", "account": "text", "method": "text", "path": "text", "is_write": "bool",
-    "began_at": "timestamptz", "ms": "int", "status": "smallint", "error": "text", "request_id": "text",
-    "request_body": "text", "response_body": "text",
+    "action_id": "uuid", "event_id": "bigint", "provider": "text", "account": "text", "method": "text", "path": "text",
+    "is_write": "bool", "began_at": "timestamptz", "ms": "int", "status": "smallint", "error": "text",
+    "request_id": "text", "request_body": "text", "response_body": "text",
 }  # fmt: skip
 
 
@@ -17,9 +17,9 @@ def store(exchanges: Iterable[tuple[Any, Any, Exchange]]) -> None:
     """Insert (action id, event id, exchange) rows in one statement."""
     rows = [
         {
-            "action_id": action, "event_id": event, "provider": one.provider, "account": one.account[:32], "method": one.method,
-            "path": one.path[:1000], "is_write": one.is_write, "began_at": one.began_at, "ms": one.ms,
-            "status": one.status, "error": one.error[:60], "request_id": one.request_id[:120],
+            "action_id": action, "event_id": event, "provider": one.provider, "account": one.account[:32],
+            "method": one.method, "path": one.path[:1000], "is_write": one.is_write, "began_at": one.began_at,
+            "ms": one.ms, "status": one.status, "error": one.error[:60], "request_id": one.request_id[:120],
             "request_body": _storable(one.request_body), "response_body": _storable(one.response_body),
         }
         for action, event, one in exchanges

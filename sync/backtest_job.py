@@ -44,7 +44,8 @@ select count(*) from (select from ledger_event e
  where e.received_at >= %(since)b::timestamptz and e.kind = any(%(kinds)b::text[]) and e.source <> 'meshline'
    and not exists (select from ledger_eventbody b where b.event_id = e.id and b.erased_at is null)
  limit %(most)b) gone"""
-NEWEST = "select recorded_at from ledger_ledgerrow order by id desc limit 1"
+NEWEST = """
+select max(recorded_at) from (select recorded_at from ledger_ledgerrow order by id desc limit 5000) newest"""
 
 
 def ask(
@@ -199,7 +200,7 @@ class _Worker:
                 " them cannot be told."
             )
         newest = sets.run(NEWEST)
-        if newest and (newest[0][0] - clock.now()).total_seconds() > AHEAD_SECONDS:
+        if newest[0][0] is not None and (newest[0][0] - clock.now()).total_seconds() > AHEAD_SECONDS:
             said.append(
                 f"The newest stored decision is of {newest[0][0]:%Y-%m-%d %H:%M} UTC, which lies ahead: the clock was"
                 " set back, so the days cannot be told for certain."

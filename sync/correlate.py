@@ -74,6 +74,14 @@ def adopt(new: Adoption) -> Found | None:
 
 NAMED_BY = ("netsuite", "customer")
 STRANGER = "ignored: nobody here knows this customer"
+# Two workers may meet at one customer at the same moment: the sweep looks at the newest links once more.
+HEAR_LATE = """
+update ledger_event e set state = 'received', state_version = e.state_version + 1, verdict = '', done_at = null,
+       available_at = now()
+  from (select value, linked_at, system, kind from ledger_externalid order by id desc limit 500) x
+ where (x.system, x.kind) = (%(source)b, %(kind)b) and x.linked_at > now() - interval '10 minutes'
+   and e.source = x.system and e.object_id = x.value and e.kind like 'customer.%%' and e.state = 'ignored'
+   and e.verdict = %(verdict)b returning e.id"""
 # The ERP tells of a customer before it tells of the contract by which we meet them: what it said, the name above all,
 # is read once more then.
 HEAR_AGAIN = """
@@ -100,6 +108,12 @@ def remember(links: Sequence[tuple[int, Link, int | None]], by: str) -> bool:
     if met:
         sets.run(HEAR_AGAIN, {"source": NAMED_BY[0], "values": met, "verdict": STRANGER})
     return len(made) == len(rows)
+
+
+def hear_strangers() -> int:
+    """Events about customers who were met while they were read go to be read once more; how many."""
+    asked = {"source": NAMED_BY[0], "kind": NAMED_BY[1], "verdict": STRANGER}
+    return len(sets.run(HEAR_LATE, asked))
 
 
 def _new_customer(name: str) -> int:
@@ -206,12 +220,12 @@ def _known(row: tuple[Any, ...], all_links: Sequence[tuple[Any, ...]]) -> Known:
     suffix = f":{row[0]}"
     blocks = {name.removesuffix(suffix): block for name, block in row[11].items() if name.endswith(suffix)}
     told = links.get(" ".join(BILLING_ACCOUNT), "").partition("/")[0]
-    return Known(
-        refs, row[10], row[3], row[4], row[5], row[6], row[7] or {}, row[8], blocks, *row[12:],
-        billing_account=links.get("billing account", told),
-        tickets={value: "" for _, _, name, value in all_links if name in TICKETS}
-        | dict(value.split(" ", 1) for _, _, name, value in all_links if name == "ticket trouble"),
-    )  # fmt: skip
+    known = Known(refs, row[10], row[3], row[4], row[5], row[6], row[7] or {}, row[8], blocks, *row[12:])
+    known.billing_account = links.get("billing account", told)
+    known.tickets = {value: "" for _, _, name, value in all_links if name in TICKETS} | dict(
+        value.split(" ", 1) for _, _, name, value in all_links if name == "ticket trouble"
+    )
+    return known
 
 
 # What an action is about that tells only ourselves.

@@ -159,8 +159,17 @@ def _correlate(todo: Sequence[Heard], records: Mapping[int, Any]) -> dict[int, F
         found_place = found_place or tickets.customer_of(one.read)
         if found_place:
             found[one.id] = found_place
+    found |= _met_meanwhile([one for one in todo if one.id not in found])
     correlate.note_accounts(_of_further_accounts(todo, found))
     return found
+
+
+def _met_meanwhile(rest: Sequence[Heard]) -> dict[int, Found]:
+    """Whom events are about that came before the one, in this very batch, by which their customer was met."""
+    links = correlate.look_up(link for one in rest for link in (*one.contract_links, *one.customer_links))
+    places = {one.id: [links[link] for link in (*one.contract_links, *one.customer_links) if link in links]
+              for one in rest}  # fmt: skip
+    return {event: found[0] for event, found in places.items() if found}
 
 
 def _of_further_accounts(todo: Sequence[Heard], found: Mapping[int, Found]) -> list[tuple[int, str, str]]:

@@ -6,7 +6,7 @@ from gates import items, sla
 from gates.checklists import timely
 from ledger import book, claim
 from ledger.models import Action
-from sync import release, tripping
+from sync import correlate, release, tripping
 from sync.incidents import following
 from sync.slack import outbox
 
@@ -18,6 +18,7 @@ def sweep() -> dict[str, int]:
     return {
         "tripped": tripping.check(),
         "parked_events": park_events(),
+        "heard_again": correlate.hear_strangers(),
         "freed_actions": free_actions(),
         "due": claim.flip_due(),
         "released": release.release(),

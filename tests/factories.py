@@ -13,7 +13,7 @@ from gates.models import Approval, Automation, Comment, GateVersion, ReviewItem,
 from ledger import clock
 from ledger.identity import lane_of, mint_external_id
 from ledger.models import Action, ContextRecord, Contract, Customer, Event, EventBody, ExternalId, LedgerRow
-from sync.models import Attempt, Delta, DrainSlot, Erasure, JobRun, ProviderState, ReconcileRun, Refusal
+from sync.models import Attempt, Delta, Dispute, DrainSlot, Erasure, JobRun, ProviderState, ReconcileRun, Refusal
 
 
 class UserFactory(DjangoModelFactory):
@@ -270,3 +270,24 @@ class DeltaFactory(DjangoModelFactory):
     ids = factory.LazyAttribute(lambda one: [one.key, *(ref[2] for ref in one.refs)])
     owner_system = "netsuite"
     owner_group = "Billing Resolver"
+
+
+class DisputeFactory(DjangoModelFactory):
+    """An inquiry that waits, with the sum of its refund."""
+
+    class Meta:
+        model = Dispute
+
+    provider = "stripe"
+    external_id = factory.Sequence(lambda n: f"dp_{n:06d}")
+    state, kind, status = "waiting", "inquiry", "warning_needs_response"
+    charge = factory.Sequence(lambda n: f"ch_{n:06d}")
+    amount_minor, currency, reason = 4900, "usd", "product_not_received"
+    opened_at = factory.LazyFunction(clock.now)
+    evidence_due_at = factory.LazyFunction(lambda: clock.now() + timedelta(days=7))
+    told_at = factory.LazyFunction(clock.now)
+    advice = "Give back 32.67 USD: the bank only asks so far."
+    lines = [["Collected", 4900], ["Time used before the dispute, 10.0 of 30 days", -1633]]
+    rounded = "rounded once, at the end, half to even, to 0.01 USD"
+    suggested_minor, confidence = 3267, 95
+    correlation_id = factory.LazyFunction(uuid.uuid4)

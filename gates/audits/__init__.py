@@ -20,6 +20,7 @@ __all__ = ["KINDS", "assign", "close", "judge", "overdue", "plan"]
 SUBJECT, ACTOR = "audit", "system:audits"
 VIEW, WORK = "gates.view_audit", "gates.work_audit"
 LONGEST_NOTE, LONGEST_RESULT, SHORTEST_RESULT = 300, 4000, 10
+LEAST_TO_DO = timedelta(days=4)
 AGE = timedelta(days=120)  # an action that was applied in a period was made at most so long before it
 
 
@@ -29,7 +30,7 @@ def plan(now: datetime | None = None) -> str:
     first = Event.objects.order_by("id").values_list("received_at", flat=True).first()
     made = [
         one for kind in KINDS.values()
-        if first is not None and first < planned_at(kind.every, at) and (one := _plan(kind, planned_at(kind.every, at)))
+        if first is not None and first < planned_at(kind.every, at) and (one := _plan(kind, planned_at(kind.every, at), at))
     ]  # fmt: skip
     return f"{len(made)} planned, {overdue().count()} overdue"
 
@@ -41,6 +42,7 @@ def overdue() -> Any:
 
 def judge(key: int, place: int, verdict: str, *, by: User, note: str = "") -> AuditRow:
     """Say of one sampled row whether it was right. Wrong needs a note. Raises Refused 403, 404, 409, 422."""
+    _permit(by)
     if verdict not in AuditRow.Verdict.values or not verdict:
         raise Refused(422, "verdict", "verdict: right, wrong or unclear")
     words = note.replace("\x00", "").strip()
@@ -49,7 +51,7 @@ def judge(key: int, place: int, verdict: str, *, by: User, note: str = "") -> Au
     if len(words) > LONGEST_NOTE:
         raise Refused(422, "note", f"note: at most {LONGEST_NOTE} characters, this has {len(words)}")
     with transaction.atomic():
-        one = _locked(key, by, "judge_row")
+        one = _locked(key)
         row = AuditRow.objects.filter(audit=one, place=place).first()
         if row is None:
             raise Refused(404, "unknown", f"{one} has no row {place}")
@@ -65,11 +67,12 @@ def judge(key: int, place: int, verdict: str, *, by: User, note: str = "") -> Au
 
 def close(key: int, *, by: User, result: str) -> Audit:
     """End a review: every row judged, and what follows in words. Raises Refused 403, 404, 409, 422."""
+    _permit(by)
     words = result.replace("\x00", "").strip()
     if not SHORTEST_RESULT <= len(words) <= LONGEST_RESULT:
         raise Refused(422, "result", f"result: {SHORTEST_RESULT} to {LONGEST_RESULT} characters on what follows")
     with transaction.atomic():
-        one = _locked(key, by, "close_audit")
+        one = _locked(key)
         left = AuditRow.objects.filter(audit=one, verdict="").count()
         if left:
             raise Refused(409, "rows", f"{left} rows of {one} were not looked at yet")
@@ -82,10 +85,11 @@ def close(key: int, *, by: User, result: str) -> Audit:
 
 def assign(key: int, *, by: User, to: User) -> Audit:
     """Give a review to a person who may work on it. Raises Refused 403, 404, 409, 422."""
+    _permit(by)
     if not (to.is_active and to.has_perm(WORK)):
         raise Refused(422, "to", f"to: {to.get_username()} may not work on reviews")
     with transaction.atomic():
-        one = _locked(key, by, "hand_audit")
+        one = _locked(key)
         one.owner = to
         one.touch()
         one.save()
@@ -104,7 +108,7 @@ def write(one: Audit, decision: str, actor: str, prior: str, inputs: Mapping[str
     ])  # fmt: skip
 
 
-def _plan(kind: Kind, planned: datetime) -> Audit | None:
+def _plan(kind: Kind, planned: datetime, at: datetime) -> Audit | None:
     if Audit.objects.filter(kind=kind.name, planned_at=planned).exists():
         return None
     begins = since(kind.every, planned)
@@ -113,7 +117,7 @@ def _plan(kind: Kind, planned: datetime) -> Audit | None:
         with transaction.atomic():
             one = Audit(
                 kind=kind.name, planned_at=planned, since=begins, owner_group=kind.owner_group, state_version=1,
-                due_at=planned + timedelta(days=DAYS_TO_DO[kind.every]), figures=_figures(kind, given),
+                due_at=_due(kind, planned, at), figures=_figures(kind, given),
             )  # fmt: skip
             one.save()
             rows = _drawn(kind, given)
@@ -127,6 +131,11 @@ def _plan(kind: Kind, planned: datetime) -> Audit | None:
             return one
     except IntegrityError:  # another scheduler made it at this moment
         return None
+
+
+def _due(kind: Kind, planned: datetime, at: datetime) -> datetime:
+    """So many days after it was planned; one that is caught up late still has some."""
+    return max(planned + timedelta(days=DAYS_TO_DO[kind.every]), at + LEAST_TO_DO)
 
 
 def _drawn(kind: Kind, given: Mapping[str, Any]) -> list[AuditRow]:
@@ -154,13 +163,17 @@ def _counts(one: Audit) -> dict[str, int]:
     return {verdict or "open": count for verdict, count in rows}
 
 
-def _locked(key: int, by: User, decision: str) -> Audit:
-    """The open review under a lock, for somebody who may work on it."""
+def _permit(by: User) -> None:
+    """Raises Refused 403 for whoever may not work on reviews."""
+    if not (by.is_active and by.has_perm(WORK)):
+        raise Refused(403, "permission", f"your account may not work on reviews; it needs the permission {WORK}")
+
+
+def _locked(key: int) -> Audit:
+    """The open review under a lock. Raises Refused 404, 409."""
     one = Audit.objects.select_for_update(of=("self",)).filter(pk=key).first()
     if one is None:
         raise Refused(404, "unknown", "there is no such review")
-    if not (by.is_active and by.has_perm(WORK)):
-        raise Refused(403, "permission", f"your account may not work on reviews; it needs the permission {WORK}")
     if one.state != Audit.State.OPEN:
         raise Refused(409, "state", f"{one} is {one.get_state_display().lower()}; nothing can be changed on it")
     return one

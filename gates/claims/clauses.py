@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gates.claims.letters import Word, words
-from gates.claims.wording import Wording
+from gates.claims.wording import Phrases, Wording
 
 # A line that begins a list, or an empty one, ends a sentence; a line that was only wrapped does not.
 END = re.compile(r"[.!?]+(?=[\s\"')\]]|$)|\n\s*(?:\n|(?=[-•–·]\s)|(?=\d+[.)]\s))|\n(?=[A-Z][\w ]{0,30}:)")
@@ -61,6 +61,7 @@ def tokens(text: str, start: int, end: int) -> list[Word]:
     """The words, with what is contracted taken apart."""
     found = []
     for word in words(text, start, end):
+        parts: tuple[str, ...]
         ending = next((one for one in ENDINGS if word.text.endswith(one)), "")
         if word.text in APART:
             parts = APART[word.text]
@@ -111,11 +112,11 @@ def _is_kept(run: Sequence[Word], word: Word) -> bool:
     return word.text in ("yet", "so", "also", "then") and bool(run)
 
 
-def at(clause: Clause, phrases: Sequence[tuple[str, ...]]) -> list[Seen]:
+def at(clause: Clause, phrases: Phrases) -> list[Seen]:
     """Where these phrases stand, the longest at each place."""
     found, place, texts = [], 0, [one.text for one in clause.words]
     while place < len(texts):
-        for phrase in phrases:
+        for phrase in phrases.by_first.get(texts[place], ()):
             if tuple(texts[place : place + len(phrase)]) == phrase:
                 found.append(Seen(place, place + len(phrase)))
                 place += len(phrase) - 1
@@ -124,8 +125,10 @@ def at(clause: Clause, phrases: Sequence[tuple[str, ...]]) -> list[Seen]:
     return found
 
 
-def held(texts: Sequence[str], phrases: Sequence[tuple[str, ...]]) -> bool:
+def held(texts: Sequence[str], phrases: Phrases) -> bool:
     """Whether one of the phrases is among these words."""
     return any(
-        tuple(texts[n : n + len(phrase)]) == phrase for phrase in phrases for n in range(len(texts) - len(phrase) + 1)
+        tuple(texts[n : n + len(phrase)]) == phrase
+        for n, word in enumerate(texts)
+        for phrase in phrases.by_first.get(word, ())
     )

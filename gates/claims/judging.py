@@ -145,7 +145,8 @@ def _matched(claim: Claim, found: Sequence[Proof]) -> tuple[int, ...]:
     fit = [one for one in found if claim.is_full is None or one.is_full in (None, claim.is_full)]
     if not claim.amounts:
         return tuple(row for one in fit for row in one.rows) if len(fit) >= claim.count else ()
-    left, rows = list(fit), []
+    left = list(fit)
+    rows: list[int] = []
     for amount in claim.amounts:
         hit = next((one for one in left if _is(amount, one)), None)
         if hit is None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 
 from gates.claims import amounts as money_in
 from gates.claims import clauses, wording
@@ -294,21 +295,25 @@ def _is_wished(before: list[str], words: Wording) -> bool:
 
 def _is_denied(before: list[str], words: Wording) -> bool:
     rest = list(before)
-    for phrase in words.lists["no_negation"]:
+    for phrase in words.lists["no_negation"].all:
         for n in range(len(rest) - len(phrase) + 1):
             if tuple(rest[n : n + len(phrase)]) == phrase:
                 rest[n : n + len(phrase)] = [""] * len(phrase)
     if "neither" in rest or "nor" in rest:
         return True
     singles = sum(1 for one in rest if one in words.single("negation"))
-    more = sum(1 for one in words.lists["negation"] if len(one) > 1 and held(rest, (one,)))
+    texts = tuple(rest)
+    more = sum(
+        1 for one in words.lists["negation"].all if len(one) > 1
+        and any(texts[n : n + len(one)] == one for n in range(len(texts)))
+    )  # fmt: skip
     return (singles + more) % 2 == 1
 
 
 # --- what else belongs to a claim
 
 
-def _extent(event: Event, clause: Clause, words: Wording) -> dict[str, object]:
+def _extent(event: Event, clause: Clause, words: Wording) -> dict[str, Any]:
     said = [one.text for one in clause.words]
     count = max((words.counts[one] for one in said if one in ("twice", "thrice")), default=1)
     if event.nouns and event.nouns[0]:
@@ -324,7 +329,8 @@ def _extent(event: Event, clause: Clause, words: Wording) -> dict[str, object]:
 def _remember(clause: Clause, events: Sequence[Event], words: Wording, memory: Memory) -> None:
     nouns = [topic for _, topic in _nouns(clause, words)]
     memory.before = [one.text for one in clause.words]
-    memory.nouns = nouns if not events else []
+    if nouns or events:
+        memory.nouns = nouns if not events else []
     if nouns or events:
         memory.last, memory.age = (nouns[-1] if nouns else events[-1].topic), 0
 
@@ -358,8 +364,8 @@ def _is_anothers(text: str, start: int, amount: Amount, topic: str, words: Wordi
     before = [one.text for one in clauses.tokens(text, start, amount.start)][-5:]
     while before and before[-1] in ("your", "the", "a", "an", "about", "exactly") and before[-2:-1] != ["of"]:
         before.pop()
-    own = {noun[-1] for name in MONEY if name == topic or name != "invoice" for noun in words.topics[name].nouns}
-    for phrase in words.lists["others_amount"]:
+    own = {noun[-1] for name in MONEY if name == topic or name != "invoice" for noun in words.topics[name].nouns.all}
+    for phrase in words.lists["others_amount"].all:
         if tuple(before[-len(phrase) :]) == phrase:
             leads = before[-len(phrase) - 1] if len(before) > len(phrase) else ""
             return not (leads in own or phrase[0] == topic)

@@ -22,7 +22,15 @@ class BadWording(ValueError):
     """A list of words is not what it should be; says where and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Phrases:
+    """Phrases as tuples of words, longer ones first; `by_first` has them by their first word."""
+
+    all: tuple[tuple[str, ...], ...]
+    by_first: Mapping[str, tuple[tuple[str, ...], ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Topic:
     """One thing that may be claimed to have been done.
 
@@ -32,18 +40,18 @@ class Topic:
     name: str
     kinds: frozenset[str]
     undone_by: frozenset[str]
-    nouns: tuple[tuple[str, ...], ...]
-    forms: Mapping[str, tuple[tuple[str, ...], ...]]
+    nouns: Phrases
+    forms: Mapping[str, Phrases]
     idioms: tuple[re.Pattern[str], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wording:
-    """All of it. Phrases are tuples of words; `singles` are the phrases of a list that are one word."""
+    """All of it. `singles` are the phrases of a list that are one word."""
 
     topics: Mapping[str, Topic]
-    carriers: Mapping[str, tuple[tuple[str, ...], ...]]
-    lists: Mapping[str, tuple[tuple[str, ...], ...]]
+    carriers: Mapping[str, Phrases]
+    lists: Mapping[str, Phrases]
     singles: Mapping[str, frozenset[str]]
     counts: Mapping[str, int]
 
@@ -91,7 +99,7 @@ def build(found: Mapping[str, Any]) -> Wording:
     topics = {name: _topic(name, one) for name, one in found["topics"].items()}
     carriers = {form: _phrases(found["carriers"][form]) for form in FORMS}
     lists = {name: _phrases(found[name]) for name in LISTS}
-    singles = {name: frozenset(one[0] for one in phrases if len(one) == 1) for name, phrases in lists.items()}
+    singles = {name: frozenset(one[0] for one in each.all if len(one) == 1) for name, each in lists.items()}
     return Wording(topics, carriers, lists, singles, dict(found["counts"]))
 
 
@@ -105,10 +113,14 @@ def _topic(name: str, one: Mapping[str, Any]) -> Topic:
     return Topic(name, kinds, undone, _phrases(one.get("nouns", ())), forms, idioms)
 
 
-def _phrases(texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+def _phrases(texts: Sequence[str]) -> Phrases:
     """Longer ones first, so that the first that fits is the one that is meant."""
     split = {tuple(text.lower().replace("-", " ").split()) for text in texts}
-    return tuple(sorted((one for one in split if one), key=lambda one: (-len(one), one)))
+    found = tuple(sorted((one for one in split if one), key=lambda one: (-len(one), one)))
+    first: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for one in found:
+        first[one[0]] = (*first.get(one[0], ()), one)
+    return Phrases(found, first)
 
 
 def _object(more: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -58,7 +58,8 @@ def after_applied(
     if kind in cancellations.KINDS:
         return cancellations.after_applied(kind, said)
     if kind in disputes.KINDS:
-        return disputes.after_applied(kind, params, said)
+        told = {**said, "ticket": ""}  # the desk hears of it in the dispute's own words
+        return (*disputes.after_applied(kind, params, said), *refunds.after_applied(kind, params, told))
     if business_key.startswith(TICKET):
         return ()
     return dunning.after_applied(kind, business_key, params, memo)

@@ -25,7 +25,7 @@ LOST = {
 
 def after_applied(kind: str, params: Mapping[str, Any], said: Mapping[str, Any]) -> tuple[Proposal, ...]:
     """What follows a confirmed refund; `said` is its confirmation with the action, the ERP's customer, the ticket."""
-    if kind not in REFUNDS:
+    if kind not in REFUNDS or not (said.get("erp_customer") or said.get("ticket")):
         return ()
     about = {name: said[name] for name in ("charge", "amount_minor", "currency")}
     about |= {"refund": said["id"], "refund_action": said["action"]}

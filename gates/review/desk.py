@@ -5,9 +5,9 @@ from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from gates import ownership, sla
+from gates import accounts, ownership, sla
 from gates.models import Approval, Comment, ReviewItem
 from gates.review import door, words
 from gates.review.door import Case
@@ -126,7 +126,7 @@ def unclaimed(by: User) -> "QuerySet[ReviewItem]":
     nobodys = Q(owner__isnull=True) | Q(owner__in=[by.pk, *gone])
     free = Q(state=OPEN) & nobodys | Q(state=CLAIMED, claimed_until__lte=clock.now())
     found = ReviewItem.objects.filter(free).exclude(Exists(mine)).exclude(Exists(agreed))
-    return found.order_by("due_at", F("customer__mrr_minor").desc(nulls_last=True), "pk")
+    return found.order_by(*accounts.ORDER)
 
 
 def assign(item_id: int, *, by: User, to: User | None, group: str = "", reason: str) -> ReviewItem:

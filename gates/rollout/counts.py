@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from gates.models.automation import Staged
-from ledger import sets
+from ledger import clock, sets
 
-LATELY = timedelta(days=90)
+LATELY, MONTH = timedelta(days=90), timedelta(days=30)
 # A suggestion that people turned down because a gate had asked about it was not the automation's error.
 ASKED_BY_STAGE = """not exists (select from jsonb_array_elements(a.answers) x
                       where x ->> 'verdict' <> 'pass' and x ->> 'rule' <> 'rollout_stage')"""
@@ -36,6 +37,16 @@ select n, count(*), max(created_at), count(*) filter (where state <> 'observed' 
        count(*) filter (where undone or wrong or edited or said = 'correct'),
        count(*) filter (where rejected or edited or undone)
   from mine group by n"""
+
+# In shadow nobody decides: what it would have done is compared with what people and systems then did.
+COMPARED_SQL = """
+with asked as (
+  select * from unnest(%(n)b::int[], %(name)b::text[], %(segment)b::text[], %(since)b::timestamptz[])
+                as v(n, name, segment, since))
+select v.n, count(*) filter (where c.verdict = 'agreed'), count(*)
+  from asked v join gates_shadowcomparison c on c.automation = v.name and c.observed_at >= v.since
+ where c.verdict in ('agreed', 'disagreed') and (v.segment = '' or c.segments @> array[v.segment]::varchar[])
+ group by v.n"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +79,22 @@ def of(asks: Sequence[Ask]) -> list[Counts]:
     """One answer for each question, in their order. One statement."""
     if not asks:
         return []
-    rows = sets.run(
-        SQL,
-        {
-            "n": list(range(len(asks))), "name": [one.name for one in asks], "segment": [one.segment for one in asks],
-            "since": [one.since for one in asks], "first": first_id(min(one.since for one in asks)),
-        },
-    )  # fmt: skip
+    rows = sets.run(SQL, {**_columns(asks), "first": first_id(min(one.since for one in asks))})
     found = {row[0]: Counts(*row[1:]) for row in rows}
     return [found.get(n, Counts()) for n in range(len(asks))]
+
+
+def compared(asks: Sequence[Ask]) -> list[tuple[int, int]]:
+    """How many shadow decisions people agreed with, of how many that could be compared. One statement."""
+    rows = {row[0]: (row[1], row[2]) for row in sets.run(COMPARED_SQL, _columns(asks))} if asks else {}
+    return [rows.get(n, (0, 0)) for n in range(len(asks))]
+
+
+def _columns(asks: Sequence[Ask]) -> dict[str, list[Any]]:
+    return {
+        "n": list(range(len(asks))), "name": [one.name for one in asks], "segment": [one.segment for one in asks],
+        "since": [one.since for one in asks],
+    }  # fmt: skip
 
 
 def first_id(at: datetime) -> uuid.UUID:
@@ -87,3 +105,15 @@ def first_id(at: datetime) -> uuid.UUID:
 def ask(name: str, one: Staged, segment: str = "") -> Ask:
     """The question about the present stage of an automation or a segment of it."""
     return Ask(name, one.stage_since, segment)
+
+
+LAST_DAY_SQL = """
+select automation, count(*), count(*) filter (where d.decision in ('hold', 'ask'))
+  from ledger_action a join ledger_ledgerrow d on d.action_id = a.id and d.prior_state = 'proposed'
+ where a.automation = any(%(names)b::text[]) and a.id >= %(first)b::uuid group by automation"""
+
+
+def last_day(names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Decisions of 24 hours and how many of them were held or asked about, by automation. One statement."""
+    rows = sets.run(LAST_DAY_SQL, {"names": list(names), "first": first_id(clock.now() - timedelta(days=1))})
+    return {row[0]: (row[1], row[2]) for row in rows}

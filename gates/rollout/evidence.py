@@ -10,7 +10,6 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Max
 from django.utils.module_loading import import_string
 
-from gates import shadow
 from gates.models import AlertEpisode, Automation, Segment, SignOff
 from gates.models.automation import Staged
 from gates.playbooks import PLAYBOOKS
@@ -82,15 +81,16 @@ def of(automations: Sequence[Automation], *, with_segments: bool = False) -> dic
         parts = Segment.objects.filter(automation__in=automations)
         named = {one.pk: one for one in automations}
         whole += [(named[part.automation_id], part.key, part) for part in parts]
-    counted = counts.of([counts.ask(one.name, staged, key) for one, key, staged in whole])
+    asks = [counts.ask(one.name, staged, key) for one, key, staged in whole]
+    counted, compared = counts.of(asks), counts.compared(asks)
     names = [one.name for one in automations]
     shared = _Shared(
         clock.now(), reconciled(), _untried(names), tuple(_alerts()), drift(), _signed(automations), _newest(names),
         _lacking(automations),
     )  # fmt: skip
     return {
-        f"{one.name}/{key}" if key else one.name: _one(one, key, staged, found, shared)
-        for (one, key, staged), found in zip(whole, counted, strict=True)
+        f"{one.name}/{key}" if key else one.name: _one(one, staged, found, agreed, shared)
+        for (one, key, staged), found, agreed in zip(whole, counted, compared, strict=True)
     }
 
 
@@ -106,10 +106,10 @@ class _Shared:
     lacking: Mapping[str, tuple[str, ...]]
 
 
-def _one(one: Automation, key: str, staged: Staged, found: Counts, shared: _Shared) -> Evidence:
+def _one(one: Automation, staged: Staged, found: Counts, shadow: tuple[int, int], shared: _Shared) -> Evidence:
     sign = shared.signed.get(one.pk)
     is_signed = sign is not None and (staged.fell_at is None or sign.given_at > staged.fell_at)
-    agreed, compared = _agreement(one.name, key, staged, shared.now)
+    agreed, compared = shadow if staged.state == Staged.State.SHADOW else (0, 0)
     return Evidence(
         stage=str(staged.state), version=one.version, now=shared.now, since=staged.stage_since,
         newest=max((at for at in (found.newest, shared.newest.get(one.name)) if at), default=None),
@@ -119,15 +119,6 @@ def _one(one: Automation, key: str, staged: Staged, found: Counts, shared: _Shar
         signed_at=sign.given_at if sign and is_signed else None, untried=shared.untried.get(one.name, ()),
         alerts=_alerts_of(one.name, shared), lacks=shared.lacking.get(one.name, ()),
     )  # fmt: skip
-
-
-def _agreement(name: str, key: str, staged: Staged, now: datetime) -> tuple[int, int]:
-    """In shadow nobody decides: what it would have done is compared with what people and systems then did."""
-    if staged.state != Staged.State.SHADOW:
-        return 0, 0
-    days = max(1, -(-(now - staged.stage_since) // timedelta(days=1)))
-    agreement = getattr(shadow, 'agreement', None)  # TEMP
-    return agreement(name, key, days) if agreement else (0, 0)
 
 
 def _signed(automations: Sequence[Automation]) -> dict[int, SignOff]:

@@ -53,6 +53,7 @@ REASONS: dict[str, tuple[ErrorClass, str]] = {
     "id_changed": (ErrorClass.DUPLICATE, "the ERP holds another billing id than the one we linked; only a blank moves"),
     "old_still_billed": (ErrorClass.DUPLICATE, "subscriptions still run on the billing customer it was linked to"),
     "deleted": (ErrorClass.MISSING, "the linked billing customer was deleted; nothing is created in its place"),
+    "gone": (ErrorClass.MISSING, "the ERP has it no more, perhaps merged into another; its billing customer is linked"),
     "missing_name": (ErrorClass.VALUE, "there is neither a company name nor a first and last name"),
     "too_long": (ErrorClass.TOO_LARGE, "a field is longer than the billing system takes"),
     "bad_country": (ErrorClass.VALUE, "the country of an address is not a two-letter code"),

@@ -68,6 +68,7 @@ def judge(site: Site, request: HttpRequest, key: int, place: int) -> HttpRespons
     one, here = _found(key), reverse("admin:audit", args=[key])
     if request.method != "POST":
         return HttpResponseRedirect(f"{here}?row={place}")
+    permit(request, WORK)
     try:
         verdict, note = form_fields.text(request, "verdict"), form_fields.text(request, "note")
         audits.judge(key, place, verdict, by=cast(User, request.user), note=note)
@@ -84,6 +85,7 @@ def act(site: Site, request: HttpRequest, key: int, verb: str) -> HttpResponse:
         raise Http404("there is no such verb")
     if request.method != "POST":
         return HttpResponseRedirect(here)
+    permit(request, WORK)
     try:
         if verb == "close":
             audits.close(key, by=by, result=form_fields.text(request, "result"))

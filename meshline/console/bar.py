@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from gates import review
 from gates.models import ReviewItem
 from gates.review import Verb
+from gates.rollout.lowering import QUARANTINE
 from gates.stop import Refused
 from ledger import cells, clock
 from ledger.models import Action

@@ -17,7 +17,7 @@ from meshline import schedules
 from meshline.console import parts
 from meshline.console.page import Block, Page, Site
 from sync import catch_up, providers
-from sync.connections import door, ping, state
+from sync.connections import door, known, ping, state
 from sync.connections.known import Credential
 from sync.connections.models import ConnectionCheck
 from sync.connections.state import Card
@@ -83,6 +83,7 @@ def _block(card: Card, *, may_check: bool) -> Block:
     used = card.known.is_used
     data = {
         "card": card, "tag": _tag(card), "used": used, "pairs": _pairs(card) if used else [],
+        "checks": card.provider not in known.UNASKED, "tests": card.provider in ping.MAKERS,
         "may_check": may_check, "can_call": card.known.can_call, "can_test": card.known.can_deliver,
         "pending": _is_pending(card.check, "pending_since"), "sending": _is_pending(card.check, "ping_pending_since"),
         "provider_test": ping.PROVIDER_TEST.get(card.provider, ""), "rotate": ROTATE,
@@ -108,12 +109,12 @@ def _is_pending(check: ConnectionCheck | None, name: str) -> bool:
 
 def _pairs(card: Card) -> list[tuple[str, Any]]:
     """Everything that is known, in the order in which one looks for trouble."""
-    known = card.known
-    account = known.account or (card.check.found.get("account") if card.check else "")
+    told = card.known
+    account = told.account or (card.check.found.get("account") if card.check else "")
     pairs: list[tuple[str, Any]] = [
-        ("Mode", format_html('{} <span class="quiet">{}</span>', known.mode, cells.plain(known.host, 120))),
+        ("Mode", format_html('{} <span class="quiet">{}</span>', told.mode, cells.plain(told.host, 120))),
         ("Account", cells.theirs(account, 80) if account else cells.dash()),
-        ("Credentials", _credentials((*known.credentials, *([known.signing] if known.signing else []), *known.further))),
+        ("Credentials", _credentials((*told.credentials, *filter(None, [told.signing]), *told.further))),
         ("Last success", cells.ago(card.answered_at)),
         ("Errors", f"{card.hour.words} in the last hour, {card.day.words} in the last day"),
         ("Breaker", _breaker(card)),

@@ -11,9 +11,12 @@ def block(item: ReviewItem) -> Block | None:
     """The calculation with a link to the dispute; None for other items."""
     if item.kind not in (REFUND, RESPOND):
         return None
-    about = Dispute.objects.filter(correlation_id=item.correlation_id)
     if item.action is not None:
         about = Dispute.objects.filter(external_id=str(item.action.params.get("dispute", "")))
+    elif item.correlation_id is not None:
+        about = Dispute.objects.filter(correlation_id=item.correlation_id)
+    else:
+        return None
     one = about.first()
     if one is None:
         return None

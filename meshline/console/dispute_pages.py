@@ -26,13 +26,16 @@ TONES = {
     "heard": "", "waiting": "failed", "reviewed": "held", "unclear": "failed", "won": "applied", "lost": "rejected",
     "ended": "applied",
 }  # fmt: skip
+NOTHING_WAITS = (
+    "No bank waits for an answer. A dispute comes here when the billing provider tells of it; nothing is to be done "
+    "until then."
+)
 # name of the view -> label, states, what an empty one says
 VIEWS: dict[str, tuple[str, tuple[str, ...], str]] = {
-    "": ("Need an answer", ("heard", "waiting", "unclear"), "No bank waits for an answer. A dispute comes here when "
-         "the billing provider tells of it; nothing is to be done until then."),
+    "": ("Need an answer", ("heard", "waiting", "unclear"), NOTHING_WAITS),
     "bank": ("With the bank", ("reviewed",), "Nothing lies with a bank now."),
     "closed": ("Closed", ("won", "lost", "ended"), "No dispute has ended yet."),
-}  # fmt: skip
+}
 
 
 def listing(site: Site, request: HttpRequest) -> HttpResponse:

@@ -13,7 +13,7 @@ from gates.models import IncidentUpdate, Outreach
 from gates.stop import Refused
 from ledger import cells
 from ledger.readonly import page_of
-from meshline.console import form_fields, incident_page, incident_pages, incident_queue
+from meshline.console import claims, form_fields, incident_page, incident_pages, incident_queue
 from meshline.console.form_fields import Field
 from meshline.console.page import Site
 from sync.incidents import letters, sending
@@ -79,6 +79,7 @@ def draw(site: Site, request: HttpRequest, update: IncidentUpdate, refusal: Refu
         "may_work": may_work and is_open, "approval": _approval(update, request) if live else None,
         "shown": _shown(update, request), "skip": _skipping(update, request, refusal) if may_work and is_open else None,
         "fields": _rewriting(update, request, refusal) if may_work and update.state == "planned" else None,
+        "told": claims.told(letters.draft(update).body),
     }  # fmt: skip
     return site.draw(request, "console/incident_update.html", context, refusal.status if refusal else None)
 

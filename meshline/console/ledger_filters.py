@@ -31,6 +31,8 @@ OF_SUBJECT = {
     "change": "gate", "take_back": "gate", "withdraw": "gate", "replace": "gate", "ask_retire": "gate",
     "keep": "gate", "retire": "gate", "export": "export", "exported": "export",
     "add_rule": "routing", "edit_rule": "routing", "move_rule": "routing", "retire_rule": "routing",
+    "add_holder": "routing", "edit_holder": "routing", "retire_holder": "routing", "set_sensitive": "routing",
+    "add_block": "routing", "end_block": "routing",
     "add_absence": "routing", "end_absence": "routing", "add_sla": "routing", "edit_sla": "routing",
     "remove_sla": "routing", "add_hours": "routing", "edit_hours": "routing", "add_runbook": "runbook",
     "edit_runbook": "runbook", "test_runbook": "runbook",

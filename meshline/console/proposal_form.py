@@ -12,6 +12,7 @@ from sync.actions.params import Text, Texts
 PREFIX = "params."
 LABELS = {
     "amount_minor": "Amount", "undoes": "What it undoes", "invoice": "Invoice id", "payment": "Payment id (pi_ or ch_)",
+    "when": "When it ends", "window": "Safety window before an end at once", "subscription": "Subscription id",
     "text": "Text of the note", "tags": "Tags, one a line", "reason": "Reason as the payment provider keeps it",
     "ticket": "Ticket it was asked for in, by its number",
 }  # fmt: skip
@@ -19,6 +20,7 @@ LABELS = {
 HINTS = {
     "amount_minor": "in the currency's own units, such as 12.34", "currency": "three small letters, such as usd",
     "payment": "as the payment provider shows it: it begins with pi_, ch_ or py_",
+    "subscription": "only to be sure: it begins with sub_",
     "invoice": "as the payment provider shows it: it begins with in_", "plan": "the plan's name in the ERP",
     "ticket": "the ticket is told inside once the refund is confirmed",
     "tags": "small letters, digits, - and _", "text": "stays inside the support desk, the customer does not see it",

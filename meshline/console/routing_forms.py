@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from django.utils import timezone
 
-from gates import routing_edit
+from gates import accounts, routing_edit
 from gates.hours import DAYS
 from gates.models import BusinessHours, OwnershipRule, SlaPolicy
 from gates.routing_edit import CONDITIONS, RuleFields
@@ -21,7 +21,7 @@ from meshline.console.form_fields import Field
 SPAN = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 LABELS = {
     "kinds": "Kinds", "whys": "Why it is here", "tiers": "Customer's tier", "automations": "Automation",
-    "contract_states": "State of the contract",
+    "contract_states": "State of the contract", "regions": "Region", "payment_states": "How it pays",
 }  # fmt: skip
 REASON = "Kept in the ledger for ever: no personal data."
 
@@ -41,6 +41,11 @@ def people() -> list[tuple[str, str]]:
         )
         for one in found
     ]
+
+
+def role_choices() -> list[tuple[str, str]]:
+    """The roles of an account, in words."""
+    return [(one, f"{one}: {words[0].lower()}{words[1:]}") for one, words in accounts.ROLES.items()]
 
 
 def rule_fields(rule: OwnershipRule, *, is_last: bool) -> list[Field]:
@@ -67,6 +72,10 @@ def rule_fields(rule: OwnershipRule, *, is_last: bool) -> list[Field]:
         *conditions,
         *([] if is_last else [mrr]),
         Field("group", "Group that gets it", rule.group, kind="select", choices=groups),
+        Field(
+            "role", "Who of them", rule.role, kind="select", required=False, choices=role_choices(),
+            help="Goes to whoever holds this role for the account, and to the group where nobody does.",
+        ),
         Field(
             "person", "Person of that group", _number(rule.person_id), kind="select", choices=people(), required=False,
             help="While away or switched off the whole group gets it.",
@@ -100,6 +109,7 @@ def rule_said(request: HttpRequest) -> RuleFields:
         mrr_from_minor=form_fields.maybe(
             request, "mrr_from_minor", most=routing_edit.MOST_MINOR, words="monthly revenue from"
         ),
+        role=form_fields.text(request, "role"),
         reason=form_fields.text(request, "reason"),
     )
 

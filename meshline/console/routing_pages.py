@@ -11,20 +11,20 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from gates import ownership, routing_edit, sla_edit, sla_plan
+from gates import accounts, accounts_edit, ownership, regions, routing_edit, sla_edit, sla_plan
 from gates.cells import OPERATORS
 from gates.hours import DAYS
-from gates.models import Absence, BusinessHours, OwnershipRule, SlaPolicy
+from gates.models import Absence, AccountHolder, BusinessHours, OwnerSensitive, OwnershipRule, SlaPolicy
 from gates.stop import Refused
 from ledger import cells, clock
 from ledger.words import kind_words, why_words
-from meshline.console import form_fields, routing_forms
+from meshline.console import form_fields, routing_accounts, routing_forms
 from meshline.console.form_fields import Field
 from meshline.console.page import Site
 
 VIEW, EDIT = "gates.view_ownershiprule", routing_edit.PERMISSION
 ALWAYS = "every minute, day and night"
-TESTED = ("kind", "why", "tier", "automation", "contract_state")
+TESTED = ("kind", "why", "tier", "automation", "contract_state", "region", "payment_state")
 MOST_ABSENCES = 200
 
 
@@ -56,6 +56,10 @@ def context(request: HttpRequest, refusal: Refused | None = None) -> dict[str, A
         "title": "Ownership and SLA",
         "may_edit": may_edit,
         "lines": lines(),
+        "holders": routing_accounts.holder_lines(ownership.current().present),
+        "sensitive": routing_accounts.sensitive_lines(),
+        "allowed": routing_accounts.allowed(),
+        "may_allow": request.user.has_perm(accounts_edit.ALLOW),
         "test_fields": test_fields(request),
         "test": test,
         "absences": absences(now, request),
@@ -87,6 +91,8 @@ def conditions(rule: OwnershipRule) -> list[str]:
     told: dict[str, tuple[str, Callable[[str], str]]] = {
         "kinds": ("it is about", kind_words), "whys": ("because", why_words), "tiers": ("the tier is", capfirst),
         "automations": ("it comes from", str), "contract_states": ("the contract is", str),
+        "regions": ("the region is", lambda name: regions.REGIONS.get(name, name)),
+        "payment_states": ("it is", lambda name: accounts.PAYMENT_STATES.get(name, name).lower()),
     }  # fmt: skip
     found = [
         f"{head} {' or '.join(dict.fromkeys(cells.plain(words(one), 60) for one in getattr(rule, name)))}"
@@ -102,6 +108,7 @@ def test_fields(request: HttpRequest) -> list[Field]:
     """The test box: what an item would say of itself."""
     known = routing_edit.choices()
     labels = {"kind": "Kind", "why": "Why", "tier": "Tier", "automation": "Automation", "contract_state": "Contract"}
+    labels |= {"region": "Region", "payment_state": "How it pays"}
     made = [
         Field(
             name, labels[name], request.GET.get(name, "")[:100], kind="select", required=False,
@@ -110,6 +117,8 @@ def test_fields(request: HttpRequest) -> list[Field]:
         for name in TESTED
     ]  # fmt: skip
     mrr = request.GET.get("mrr_minor", "")[:20]
+    about = request.GET.get("customer", "")[:64].replace("\x00", "")
+    made.append(Field("customer", "Customer, by our id", about, required=False, longest=64))
     made.append(Field("mrr_minor", "Monthly revenue, minor units", mrr, kind="number", required=False, least=0))
     return form_fields.filled(made, None, None)
 
@@ -118,10 +127,14 @@ def _test(request: HttpRequest) -> dict[str, Any]:
     """Who gets such an item and why, and by when it would be decided if it came now."""
     fields = {name: request.GET.get(name, "")[:100].replace("\x00", "") for name in TESTED}
     mrr = form_fields.key(request.GET.get("mrr_minor"))
-    rule, group, person, why = ownership.explain(**fields, mrr_minor=mrr)
-    plan = sla_plan.read().plan(fields["kind"], fields["tier"], clock.now())
+    about = request.GET.get("customer", "")[:64].replace("\x00", "").strip()
+    account = accounts.of_customer(about) if about else {}
+    told: dict[str, Any] = {**fields, "mrr_minor": mrr, **account}
+    rule, group, person, why = ownership.explain(**told)
+    plan = sla_plan.read().plan(fields["kind"], str(told["tier"]), clock.now())
     return {
-        "rule": rule, "group": group, "person": person, "why": why, "due": plan.due_at, "touch": plan.touch_at,
+        "rule": rule, "unknown": bool(about) and not account,
+        "group": group, "person": person, "why": why, "due": plan.due_at, "touch": plan.touch_at,
         "policy": plan.promise.title, "steps": [(one.at, to_words(one), one.words) for one in plan.steps],
     }  # fmt: skip
 
@@ -183,6 +196,7 @@ class Kind:
     save: Callable[[HttpRequest, int | None, int], str]
     end: Callable[[HttpRequest, int], str] | None = None
     end_words: str = ""
+    permission: str = EDIT
 
 
 def _rule_fields(rule: OwnershipRule) -> list[Field]:
@@ -228,6 +242,21 @@ KINDS: dict[str, Kind] = {
         SlaPolicy, "SLA policy", routing_forms.policy_fields, _save_policy, _remove_policy, "Remove this policy"
     ),
     "hours": Kind(BusinessHours, "business hours", routing_forms.hours_fields, _save_hours),
+    "holders": Kind(
+        AccountHolder,
+        "role of an account",
+        routing_accounts.holder_fields,
+        routing_accounts.save_holder,
+        routing_accounts.retire_holder,
+        "End this entry",
+    ),
+    "sensitive": Kind(
+        OwnerSensitive,
+        "owner's say",
+        routing_accounts.sensitive_fields,
+        routing_accounts.save_sensitive,
+        permission=accounts_edit.ALLOW,
+    ),
 }
 
 
@@ -241,7 +270,7 @@ def form(site: Site, request: HttpRequest, what: str, key: int | None = None) ->
         except Refused as refusal:
             return _draw(site, request, what, record, refusal)
         return HttpResponseRedirect(reverse("admin:routing"))
-    if not request.user.has_perm(EDIT):
+    if not request.user.has_perm(kind.permission):
         raise PermissionDenied
     return _draw(site, request, what, record)
 
@@ -296,7 +325,8 @@ def _move(*, up: bool) -> Callable[[HttpRequest, int], str]:
 
 VERBS: dict[tuple[str, str], Callable[[HttpRequest, int], str]] = {
     ("rules", "up"): _move(up=True), ("rules", "down"): _move(up=False), ("rules", "end"): _retire_rule,
-    ("sla", "end"): _remove_policy, ("absences", "end"): _end_absence,
+    ("sla", "end"): _remove_policy, ("holders", "end"): routing_accounts.retire_holder,
+    ("absences", "end"): _end_absence,
 }  # fmt: skip
 
 
@@ -308,7 +338,7 @@ def _record(request: HttpRequest, what: str, key: int | None) -> tuple[Kind, mod
         raise Http404("there is no such page")
     if key is None:
         return kind, kind.model()
-    active: dict[str, Any] = {"retired_at": None} if what == "rules" else {}
+    active: dict[str, Any] = {"retired_at": None} if what in ("rules", "holders") else {}
     record = kind.model._default_manager.filter(pk=key, **active).first()
     if record is None:
         raise Http404(f"there is no such {kind.words} in force")
@@ -326,13 +356,15 @@ def _draw(
     shown = {
         "title": f"Change {kind.words}: {record}" if record.pk else f"Add {kind.words}", "what": what, "key": record.pk,
         "fields": fields, "end_words": kind.end_words if can_end else "", "refusal": refusal,
-        "may_edit": request.user.has_perm(EDIT), "note": _note(what, record),
+        "may_edit": request.user.has_perm(kind.permission), "note": _note(what, record),
     }  # fmt: skip
     return site.draw(request, "console/routing_form.html", shown, refusal.status if refusal else None)
 
 
 def _is_last(what: str, record: Any) -> bool:
     """The rule and the policy that everything falls back on."""
+    if what not in ("sla", "rules"):
+        return False
     if what == "sla":
         return not record.kind and not record.tier
     return not OwnershipRule.objects.filter(retired_at=None, position__gt=record.position).exists()

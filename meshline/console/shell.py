@@ -31,6 +31,7 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Review queue", "admin:gates_reviewitem_changelist", "gates.view_reviewitem"),
         ("Onboarding", "admin:onboarding", "gates.view_checklist"),
         ("Incidents", "admin:incidents", "gates.view_incident"),
+        ("Ticket kinds", "admin:ticket_kinds", "gates.view_ticketkind"),
         ("Disputes", "admin:disputes", "sync.view_dispute"),
         ("Customers", "admin:ledger_customer_changelist", "ledger.view_customer"),
         ("Contracts", "admin:ledger_contract_changelist", "ledger.view_contract"),
@@ -40,6 +41,7 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Ledger", "admin:ledger_ledgerrow_changelist", "ledger.view_ledgerrow"),
         ("Actions", "admin:ledger_action_changelist", "ledger.view_action"),
         ("Attempts", "admin:sync_attempt_changelist", "sync.view_attempt"),
+        ("Claims", "admin:claims", "sync.view_claimcheck"),
         ("Refused deliveries", "admin:sync_refusal_changelist", "sync.view_refusal"),
     ),
     "Control": (
@@ -49,6 +51,7 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Back-tests", "admin:backtests", "gates.view_backtest"),
         ("Game days", "admin:gamedays", "gates.view_gameday"),
         ("Ownership and SLA", "admin:routing", "gates.view_ownershiprule"),
+        ("Cancellations", "admin:cancellations", "gates.view_cancellationblock"),
     ),
     "Systems": (
         ("Connections", "admin:connections", "sync.view_providerstate"),

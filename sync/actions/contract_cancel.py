@@ -1,4 +1,4 @@
-"""The ERP's part of a cancellation: our status and end of the contract, once the subscription behind it is over."""
+"""The ERP's part of a cancellation: our status of the contract, once the subscription behind it is over."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +6,10 @@ from typing import Any
 from gates.playbooks import cancellations
 from gates.rules.cancel import CONTRACT
 from gates.types import Facts
-from sync.actions.base import Confirmation, Found, Preview, Work
+from sync.actions.base import Preview, Work
 from sync.actions.contract import ContractChange, erp
 from sync.actions.subscription import LIVE
 from sync.facts import Known
-from sync.wiretypes import FrozenRequest
 
 CANCELLED = "cancelled"
 
@@ -37,36 +36,12 @@ class CancelContract(ContractChange):
         return f"contract:{known.refs.contract_external_id}"
 
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
-        """Status and end."""
-        end = facts.period_end.date().isoformat() if facts.cancel_pending and facts.period_end else "the day it is over"
-        return [
-            {"system": "ERP", "field": "contract status", "now": facts.erp_status or "-", "after": CANCELLED},
-            {"system": "ERP", "field": "contract ends", "now": "-", "after": end},
-        ]
+        """One field; the days of a contract are the ERP's own to keep."""
+        return [{"system": "ERP", "field": "contract status", "now": facts.erp_status or "-", "after": CANCELLED}]
 
     def wanted(self, work: Work) -> dict[str, str]:
-        """Our status field; the end is a date beside it, which no reading back depends on."""
+        """Our status field."""
         return {str(erp().config["status_field"]): CANCELLED}
-
-    def freeze(self, work: Work) -> FrozenRequest:
-        """Status, end and our mark."""
-        config = erp().config
-        ends = work.facts.period_end if work.facts.cancel_pending and work.facts.period_end else work.facts.now
-        ends = min(ends, work.facts.now)
-        fields = {
-            **self.wanted(work), str(config["ends_field"]): ends.date().isoformat(),
-            str(config["action_field"]): work.id,
-        }  # fmt: skip
-        return erp().patch_contract(work.known.refs.erp_record, fields)
-
-    def look_up(self, work: Work) -> Found:
-        """As every change of a contract, with the day it ends."""
-        found = super().look_up(work)
-        if isinstance(found, Confirmation):
-            record = erp().contract(work.known.refs.erp_record, work.exchanges)
-            ends = record.ends_at.date().isoformat() if record and record.ends_at else ""
-            return Confirmation(found.id, {**found.said, "ends": ends})
-        return found
 
     def moves(self, work: Work) -> tuple[tuple[str, str, str], ...]:
         """Over, where billing's own event did not say so before."""

@@ -90,7 +90,7 @@ class TicketUpdate(ActionKind):
     """A change of a ticket that exists. It carries the stamp that was read: a blind repeat is refused, not doubled."""
 
     provider = "zendesk"
-    needs = ()
+    needs: tuple[str, ...] = ()
     remake_on_conflict = True
     runbook = RUNBOOK
 

@@ -7,14 +7,16 @@ from functools import cache
 from typing import Any
 
 from gates import claims
-from gates.claims import Judged, Proof, Verdict
+from gates.claims import Judged, Proof, Verdict, saying
 from ledger import clock, sets
 from sync import actions
 from sync.actions.params import Text
 from sync.claims import evidence, wording
 from sync.claims.models import ClaimCheck
 
+WORDS = ("text", "note", "subject", "body", "message", "comment")  # what words are called where nobody fills them in
 SHORTEST = 100  # a field that may be longer, of no fixed form, holds words
+RENDERED = ("ticket.handoff",)  # made of records alone, nobody's words
 BEING_WRITTEN = 0  # stands for the row of a confirmation that is booked in this very transaction
 CHECK_TYPES = {
     "checked_at": "timestamptz", "source": "text", "customer_id": "bigint", "contract_id": "bigint", "ticket": "text",
@@ -40,17 +42,18 @@ NOTHING = Looked()
 @cache
 def texts_of(kind: str) -> tuple[str, ...]:
     """The parameters of a kind that hold words which leave; none where it tells only ourselves."""
-    if kind not in actions.ACTIONS:
+    if kind not in actions.ACTIONS or kind in RENDERED:
         return ()
     chosen = actions.get(kind)
     if chosen.about_nobody:
         return ()
     if chosen.says is not None:
         return chosen.says
-    return tuple(
+    long = [
         name for name, rule in chosen.asks_for.items()
         if isinstance(rule, Text) and rule.most >= SHORTEST and not rule.choices and not rule.pattern
-    )  # fmt: skip
+    ]  # fmt: skip
+    return tuple(dict.fromkeys([*long, *(name for name in WORDS if name not in chosen.asks_for)]))
 
 
 def look(
@@ -80,6 +83,18 @@ def _said(found: Mapping[str, Sequence[Judged]]) -> Said:
         for name, judged in found.items() for each in judged for one in each.claims
         if one.verdict is not Verdict.NONE
     )  # fmt: skip
+
+
+def marked(text: str, customer: int | None) -> str:
+    """Somebody's words for people elsewhere: marked where they say that something was done which nothing confirms."""
+    using = wording.current()
+    read = claims.read(text, using)
+    topics = {claim.topic for one in read for claim in one.claims}
+    if not topics:
+        return text
+    known = evidence.proofs([customer], using, topics=topics)[customer] if customer else []
+    found = _said({"": claims.judge(read, known, using=using)})
+    return saying.marked(text, [one[3] for one in found if one[1] != Verdict.VERIFIED and one[2] == "done"])
 
 
 def confirmed_now(done: Mapping[str, Sequence[Any]], customer: int) -> list[Proof]:

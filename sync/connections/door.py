@@ -34,6 +34,8 @@ def ask(provider: str, what: str, *, by: User) -> None:
         book.write_rows([_row(provider, what, by) | {"outcome": "refused", "error_code": "permission"}])
         raise Refused(403, "permission", f"your account may not check connections; it needs {PERMISSION}")
     one = known.of(provider)
+    if what == CHECK and provider in known.UNASKED:
+        raise Refused(422, "provider", f"{provider} cannot be asked anything; what it took last is on its card")
     if not (one.can_call if what == CHECK else one.can_deliver):
         raise Refused(422, "provider", f"{provider} is not configured; set {', '.join(one.missing) or 'its address'}")
     now, field = clock.now(), PENDING[what]

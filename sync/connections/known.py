@@ -17,7 +17,7 @@ from sync.providers import stripe_accounts
 
 HOSTS = {
     "stripe": ("api.stripe.com",), "netsuite": (".suitetalk.api.netsuite.com",), "zendesk": (".zendesk.com",),
-    "pipedrive": (".pipedrive.com",), "slack": ("slack.com",),
+    "pipedrive": (".pipedrive.com",), "slack": ("slack.com",), "pagerduty": (".pagerduty.com",),
 }  # fmt: skip
 # Variable -> the key of a provider's settings it fills. NetSuite and Pipedrive sign in one of two ways.
 VARIABLES: Mapping[str, Mapping[str, str]] = {
@@ -44,9 +44,14 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "MESHLINE_SLACK_BOT_TOKEN": "bot_token", "MESHLINE_SLACK_TEAM_ID": "team_id",
         "MESHLINE_SLACK_APP_ID": "app_id",
     },
+    "pagerduty": {"MESHLINE_PAGERDUTY_ROUTING_KEY": "routing_key"},
+    "mail": {"MESHLINE_MAIL_HOST": "host", "MESHLINE_MAIL_FROM": "from"},
 }  # fmt: skip
 ACCOUNTS = {"netsuite": "account", "pipedrive": "company", "slack": "team_id"}
-OPTIONAL = frozenset({"pipedrive", "slack"})
+OPTIONAL = frozenset({"pipedrive", "slack", "pagerduty", "mail"})
+# Nothing can be read from these: a page or a mail is the only thing they take, and a check must do neither.
+UNASKED = frozenset({"pagerduty", "mail"})
+EITHER = frozenset({"pagerduty"})  # its two ways are independent of each other: one of them is enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,8 @@ class Known:
     def missing(self) -> list[str]:
         """Variables that are not set."""
         listed = (*self.credentials, *([self.signing] if self.signing else []), *self.further)
+        if self.provider in EITHER and any(one.is_set for one in listed):
+            return []
         return [one.variable for one in listed if not one.is_set]
 
     @property
@@ -91,6 +98,8 @@ class Known:
     @property
     def can_call(self) -> bool:
         """Whether it can be asked anything."""
+        if self.provider in UNASKED:
+            return False
         return bool(self.credentials and self.is_used and self.host) and all(one.is_set for one in self.credentials)
 
     @property

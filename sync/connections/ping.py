@@ -30,6 +30,7 @@ PROVIDER_TEST: Mapping[str, str] = {
     "netsuite": "NetSuite has no webhooks: save any customer, and the user event script posts it.",
     "zendesk": "Admin Center, Webhooks, the webhook, Test webhook; by API it is POST /api/v2/webhooks/test.",
     "pipedrive": "Pipedrive has no call for it: change any deal, then look at the time of the last delivery here.",
+    "pagerduty": "Integrations, Generic Webhooks (v3), the subscription, Send Test.",
     "slack": "Slack asks the address itself when a request URL is saved, and keeps nothing of it here.",
 }
 Made = tuple[dict[str, str], bytes]
@@ -140,6 +141,15 @@ def _slack(secret: str, word: str, now: datetime) -> Made:
     return {"X-Slack-Signature": f"v0={signed}", "X-Slack-Request-Timestamp": stamp}, raw
 
 
+def _pagerduty(secret: str, word: str, now: datetime) -> Made:
+    raw = _json({"event": {
+        "id": f"meshline-test-{word}", "event_type": TEST_EVENT, "resource_type": "test", "occurred_at": _iso(now),
+        "data": {"id": f"test-{word}", "type": "test"},
+    }})  # fmt: skip
+    return {"X-PagerDuty-Signature": f"v1={hmac.digest(secret.encode(), raw, 'sha256').hex()}"}, raw
+
+
 MAKERS: Mapping[str, Callable[[str, str, datetime], Made]] = {
     "stripe": _stripe, "netsuite": _netsuite, "zendesk": _zendesk, "pipedrive": _pipedrive, "slack": _slack,
+    "pagerduty": _pagerduty,
 }  # fmt: skip

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sync.contracts import members
+from sync.contracts.event import EventContract, Semantics
 from sync.contracts.members import DriftError
 
 MARK = "meshline_action"  # the label that carries our action
+_REFUND = EventContract("refund.changed", Semantics.TRANSIENT, ("id", "charge", "status", "amount", "currency"))
+CONTRACTS = {
+    "refund.created": _REFUND,
+    "refund.updated": _REFUND,
+    "refund.failed": EventContract("refund.changed", Semantics.FINAL, _REFUND.required),
+    "charge.refund.updated": _REFUND,
+    "charge.refunded": EventContract("charge.refunded", Semantics.TRANSIENT, ("id", "amount_refunded", "currency")),
+}
 STATUSES = frozenset({"pending", "requires_action", "succeeded", "failed", "canceled"})
 
 
@@ -67,3 +76,9 @@ def charge_refunded_seen(charge: Mapping[str, Any], occurred_at: datetime | None
         currency=members.currency(charge),
         occurred_at=occurred_at,
     )
+
+
+READERS: dict[str, Callable[[Mapping[str, Any], datetime | None], RefundSeen | ChargeRefundedSeen]] = {
+    "refund.changed": refund_seen,
+    "charge.refunded": charge_refunded_seen,
+}

@@ -27,7 +27,6 @@ CUSTOMER_FIELDS = ("name", "email", "phone", "address", "shipping")
 _INVOICE = ("id", "customer", "status", "attempt_count", "amount_due", "amount_remaining", "currency")
 _SUBSCRIPTION = ("id", "customer", "status", "cancel_at_period_end", "items")
 _DISPUTE = ("id", "charge", "status", "amount", "currency")
-_REFUND = ("id", "charge", "status", "amount", "currency")
 _FINAL, _TRANSIENT = Semantics.FINAL, Semantics.TRANSIENT
 
 CONTRACTS = {
@@ -48,11 +47,7 @@ CONTRACTS = {
     "charge.dispute.funds_reinstated": EventContract("dispute.changed", _TRANSIENT, _DISPUTE),
     "radar.early_fraud_warning.created": EventContract("fraud.warned", _TRANSIENT, ("id", "charge", "actionable")),
     "radar.early_fraud_warning.updated": EventContract("fraud.warned", _TRANSIENT, ("id", "charge", "actionable")),
-    "refund.created": EventContract("refund.changed", _TRANSIENT, _REFUND),
-    "refund.updated": EventContract("refund.changed", _TRANSIENT, _REFUND),
-    "refund.failed": EventContract("refund.changed", _FINAL, _REFUND),
-    "charge.refund.updated": EventContract("refund.changed", _TRANSIENT, _REFUND),
-    "charge.refunded": EventContract("charge.refunded", _TRANSIENT, ("id", "amount_refunded", "currency")),
+    **refunds.CONTRACTS,
     "customer.created": EventContract("customer.changed", _TRANSIENT, ("id",)),
     "customer.updated": EventContract("customer.changed", _TRANSIENT, ("id",)),
     "customer.deleted": EventContract("customer.gone", _FINAL, ("id",)),
@@ -396,6 +391,5 @@ _READERS: dict[str, Callable[[Mapping[str, Any], datetime | None], Seen]] = {
     "fraud.warned": fraud_seen,
     "customer.changed": customer_seen,
     "customer.gone": customer_gone,
-    "refund.changed": refunds.refund_seen,
-    "charge.refunded": refunds.charge_refunded_seen,
+    **refunds.READERS,
 }

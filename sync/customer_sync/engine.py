@@ -21,7 +21,7 @@ from ledger import clock, sets, wake
 from ledger.states import StaleState
 from sync import attempts, health, residents, stopflag
 from sync.actions.contract import erp
-from sync.customer_sync import booking, collecting, criteria, fields, planning, reading, runs
+from sync.customer_sync import booking, collecting, criteria, fields, planning, reading, runs, vanished
 from sync.customer_sync.adopting import RacedAdoption
 from sync.customer_sync.booking import LostRun
 from sync.customer_sync.fields import ErpCustomer
@@ -151,6 +151,7 @@ class Worker:
             finally:
                 _keep(exchanges)
         if not self.rows:
+            self._tell_vanished(run, way, pool)
             self._read_all(run)
             return
         for _ in range(RACES):
@@ -170,6 +171,12 @@ class Worker:
             raise LostRun
         self.rows = self.rows[len(planned) :]
         wake.ring()
+
+    def _tell_vanished(self, run: SyncRun, way: Way, pool: ThreadPoolExecutor) -> None:
+        gone = vanished.find(run, way, pool)
+        _keep([one for each in gone for one in each.exchanges])
+        if gone:
+            booking.book_chunk(run.pk, self.token, gone, way, dry=False)
 
     def _read_all(self, run: SyncRun) -> None:
         """Every page is booked: the next window begins a little before the newest change that was seen."""

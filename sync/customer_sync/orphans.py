@@ -1,7 +1,7 @@
 """Runs whose worker is gone: told by the process that is no more on this machine, by the lease on every other.
 
-A worker may be killed at any moment, and its whole cluster ends with it. Whoever starts next goes on at once, instead of
-when a lease has run out and the schedule comes round again.
+A worker may be killed at any moment, and its whole cluster ends with it. Whoever starts next goes on at once, instead
+of when a lease has run out and the schedule comes round again.
 """
 
 import threading

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from gates import policy, stop
-from gates.incidents import APPROVE, PREFIX, queue, rounds, rows
+from gates import claims, policy, stop
+from gates.incidents import APPROVE, PREFIX, queue, rounds, rows, templates
 from gates.incidents.rounds import Round
 from gates.models import IncidentUpdate, Outreach
 from gates.stop import Refused
@@ -21,6 +21,7 @@ from sync import actions, correlate
 from sync.actions.mail import UNSET, is_set_up, mark_of
 from sync.actions.outreach import KIND_OF, MAIL
 from sync.booking import Booking, Cause
+from sync.claims import evidence, wording
 from sync.incidents import letters
 
 SOURCE, EVENT_KIND = "meshline", "incident.update"
@@ -30,6 +31,7 @@ update gates_outreach o set action_id = v.action, state_version = o.state_versio
        gates_incident i
  where o.id = v.id and o.state = 'in_review' and o.action_id is null and i.id = o.incident_id
 returning o.id, o.customer_id, o.state, o.state_version, o.action_id, o.incident_id, o.number, i.correlation_id"""
+FINE = (claims.Verdict.NONE, claims.Verdict.VERIFIED)
 UNDER_WAY = "the same message is under way already"
 
 
@@ -54,6 +56,7 @@ def approve(update_id: int, *, by: User, version: int, digest: str) -> IncidentU
         kind = KIND_OF[update.channel]
         if kind == MAIL and not is_set_up():
             raise Refused(409, "mail", f"{UNSET}; nothing was approved")
+        refuse_untold(update)
         if _is_first(case, digest):
             return update
         made = _book(case, kind)
@@ -64,6 +67,21 @@ def approve(update_id: int, *, by: User, version: int, digest: str) -> IncidentU
         book.write_rows([row])
         transaction.on_commit(wake.ring)
     return update
+
+
+def refuse_untold(update: IncidentUpdate) -> None:
+    """Raises Refused 409 for a letter that says of any of its readers what the ledger does not have confirmed."""
+    letter = letters.draft(update)
+    read = claims.read(f"{letter.subject}\n\n{letter.body}", wording.current())
+    if not any(one.claims for one in read):
+        return
+    waiting = Outreach.objects.filter(update=update, state=Outreach.State.IN_REVIEW).values_list("customer", flat=True)
+    known = evidence.proofs(list(waiting), wording.current())
+    wrong = [[part for part in claims.judge(read, proofs) if part.verdict not in FINE] for proofs in known.values()]
+    if untold := [parts[0] for parts in wrong if parts]:
+        said = templates.plain(untold[0].sentence.text, 160)
+        words = f"“{said}” is not confirmed by the ledger for {len(untold)} of {len(known)} customers"
+        raise Refused(409, "claims", f"{words}; nothing was approved, take it back and change the words")
 
 
 def _is_first(case: Round, digest: str) -> bool:

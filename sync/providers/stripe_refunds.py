@@ -14,6 +14,7 @@ from sync.providers.stripe import Stripe
 
 MOST_PAYMENTS = 5
 LOOKED_THROUGH = 20
+_PAYMENTS_OF = "/v1/invoice_payments?payment%5Btype%5D=payment_intent&payment%5Bpayment_intent%5D="
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,7 @@ def invoice_of(stripe: Stripe, charge_id: str, exchanges: Exchanges | None = Non
         intent = members.reference(charge, "payment_intent")
         if own or not intent:
             return own
-        query = f"payment%5Btype%5D=payment_intent&payment%5Bpayment_intent%5D={base.path_id(intent, stripe.name)}&limit=1"
-        document = stripe.get(f"/v1/invoice_payments?{query}", exchanges) or {}
+        document = stripe.get(f"{_PAYMENTS_OF}{base.path_id(intent, stripe.name)}&limit=1", exchanges) or {}
         found = members.mappings(document, "data")
         return members.reference(found[0], "invoice") if found else ""
     except DriftError as error:

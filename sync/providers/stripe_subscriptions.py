@@ -16,7 +16,7 @@ from sync.contracts import stripe as contract
 from sync.contracts.members import DriftError
 from sync.providers import base, stripe_accounts
 from sync.providers.base import Exchanges
-from sync.providers.stripe import MARK, Stripe, form
+from sync.providers.stripe import MARK, FormValue, Stripe, form
 from sync.wiretypes import FrozenRequest, Response
 
 SUBSCRIPTIONS = "/v1/subscriptions"
@@ -74,7 +74,7 @@ def end_of(document: Mapping[str, Any]) -> SubscriptionEnd:
 
 def set_ending(stripe: Stripe, subscription_id: str, action_id: str, key: str, *, is_ending: bool) -> FrozenRequest:
     """Freeze the change that lets a subscription end with the period it is paid for, or go on after all."""
-    said = {"cancel_at_period_end": is_ending, "metadata": {MARK: action_id}}
+    said: dict[str, FormValue | None] = {"cancel_at_period_end": is_ending, "metadata": {MARK: action_id}}
     return stripe.post(_path(subscription_id), said, key)
 
 
@@ -86,7 +86,7 @@ def end_now(stripe: Stripe, subscription_id: str, action_id: str) -> FrozenReque
     comment = subscriptions.comment(action_id)
     said = form({"invoice_now": False, "prorate": False, "cancellation_details": {"comment": comment}})
     headers = (("Stripe-Version", stripe.api_version),)
-    path = f"{_path(subscription_id)}?{said}"
+    path = f"{_path(subscription_id)}?{said}".replace("[", "%5B").replace("]", "%5D")
     return FrozenRequest(stripe.name, "DELETE", path, headers, "", stripe_accounts.acting())
 
 

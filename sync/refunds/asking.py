@@ -59,7 +59,7 @@ def _whose_ticket(one: Heard, links: Mapping[Link, Found]) -> int | None:
 
 
 def _may_ask(one: Heard, chosen: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """By its tag or form; a trigger's body carries neither, and a ticket that asked before may have changed its mind."""
+    """By its tag or form; a trigger's body carries neither, and one that asked before may have changed its mind."""
     if one.kind == GONE_KIND or tickets.is_ours(one.seen):
         return False
     unsaid = not one.seen.tags and not one.seen.form_id
@@ -115,7 +115,9 @@ def handle(one: Heard, place: Found | None, payer: Found | None, contract: Known
         return f"superseded: the ticket's wish is known; it was {held.outcome}"
     before = Action.objects.select_for_update(of=("self",)).filter(pk=held.action_id).first() if held else None
     if before is not None and before.state not in (*following.WAITING, "superseded", "rejected", "observed"):
-        return _refuse(one, held, contract, into, "this ticket's refund went out already; ask for a further one by hand")
+        return _refuse(
+            one, held, contract, into, "this ticket's refund went out already; ask for a further one by hand"
+        )
     if place is not None and not read.payment and not read.wish.payment and _is_new(held, place):
         _remember(one, held, "reading", customer=place.customer_id)
         return f"{AGAIN} whose ticket it is was found, and the newest payment is looked for"

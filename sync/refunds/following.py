@@ -91,7 +91,9 @@ def _bounced(held: Refund, one: Heard, into: Booking) -> None:
     )  # fmt: skip
     withdraw([each for each in following if each.state in WAITING], refunds.LOST[str(held.state)], one, into)
     amount, why = money.display(held.amount_minor, held.currency), held.why.replace("_", " ")
-    sentence = f"Refund of {amount} ({held.provider_id}) {held.state} after it had succeeded{f': {why}' if why else ''}."
+    sentence = (
+        f"Refund of {amount} ({held.provider_id}) {held.state} after it had succeeded{f': {why}' if why else ''}."
+    )
     into.items.append(
         items.for_event(
             one.id, refunds.REFUND, sentence, BOUNCED, reason=_to_do(following), customer_id=held.customer_id,
@@ -128,7 +130,7 @@ def withdraw(rows: Sequence[Action], reason: str, one: Heard, into: Booking) -> 
 
 
 def _action_of(seen: RefundSeen, place: Found) -> Action | None:
-    """The action of ours that the refund's label names, where it is one of this very payment; anybody may copy a label."""
+    """The action of ours that the refund's label names, if it made this very refund: anybody may copy a label."""
     try:
         named = UUID(seen.action)
     except ValueError:

@@ -11,7 +11,9 @@ from sync.understand import Heard
 
 def reads(heard: Sequence[Heard], links: Mapping[Link, Found]) -> dict[int, tuple[str, Any]]:
     """Event id -> provider and what it is asked, for events of refunds and tickets that say too little."""
-    asked: dict[int, tuple[str, Any]] = {one: ("stripe", charge) for one, charge in following.wanted(heard, links).items()}
+    asked: dict[int, tuple[str, Any]] = {
+        one: ("stripe", charge) for one, charge in following.wanted(heard, links).items()
+    }
     return asked | {one: ("zendesk", ticket) for one, ticket in asking.wanted(heard, links).items()}
 
 

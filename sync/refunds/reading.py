@@ -61,8 +61,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class TicketWish:
-    """What a ticket asks for. `payment` is the block of the payment it is about, `told` the ticket for everybody else.
-    """
+    """What a ticket asks for. `payment` is the block of the payment it is about, `told` the ticket for all others."""
 
     ticket: str
     told: tickets.TicketRead

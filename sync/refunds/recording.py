@@ -72,7 +72,7 @@ def note(
 
 
 def _is_news(held: Refund, seen: RefundSeen, at: datetime) -> bool:
-    """A later stage always is; within the first stage the provider's time decides, and waiting for somebody on a tie."""
+    """A later stage always is; within the first one the later time, and on a tie that somebody has to do something."""
     if str(held.state) == seen.status:
         return False
     before, now = _RANK[str(held.state)], _RANK[seen.status]

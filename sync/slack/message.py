@@ -12,6 +12,7 @@ from gates import review, runbooks
 from gates.models import ReviewItem, StopSwitch
 from ledger import cells, clock, money, words
 from ledger.models import Action, ContextRecord, Contract, Customer
+from sync.claims import drafts
 from sync.slack import blocks, refs
 from sync.slack.blocks import Block
 from sync.slack.models import SlackMessage
@@ -43,7 +44,8 @@ def render(item_id: int, marker: Any) -> Rendered:
     stopped = _stopped(action)
     title = _title(item)
     over = item.state == ReviewItem.State.RESOLVED
-    lines: list[Block] = [blocks.header(title), blocks.section(_plain(item.sentence, SENTENCE))]
+    sentence = _plain(drafts.marked(item.sentence, item.customer_id), SENTENCE)
+    lines: list[Block] = [blocks.header(title), blocks.section(sentence)]
     if over:
         lines.append(blocks.section(_decided(item, action)))
     else:
@@ -55,7 +57,7 @@ def render(item_id: int, marker: Any) -> Rendered:
         lines.append(blocks.buttons(f"review:{item.pk}", made))
     shown = f", preview {action.preview_hash[:SHORT_HASH]}" if action and action.preview_hash else ""
     lines.append(blocks.context(f"{item}{shown}"))
-    text = f"{item}: {_decided(item, action) if over else _plain(item.sentence, SENTENCE)}"
+    text = f"{item}: {_decided(item, action) if over else sentence}"
     version = f"{item.state_version}.{action.state_version if action else '-'}{'.s' if stopped else ''}"
     final = over and (action is None or action.state in ENDED)
     return Rendered({"text": blocks.escaped(text, blocks.FALLBACK), "blocks": lines}, version, final)
@@ -215,7 +217,7 @@ def form(item: ReviewItem, verb: str, metadata: str) -> dict[str, Any]:
     """The form that asks for the reason of a decision."""
     label = refs.LABELS[verb]
     action: Action | None = item.action
-    shown = f"{_title(item)}\n{_plain(item.sentence, SENTENCE)}"
+    shown = f"{_title(item)}\n{_plain(drafts.marked(item.sentence, item.customer_id), SENTENCE)}"
     return {
         "type": "modal", "callback_id": f"{refs.PREFIX}{verb}", "private_metadata": metadata,
         "title": blocks.plain(label, blocks.TITLE), "submit": blocks.plain(label, blocks.TITLE),

@@ -1,6 +1,6 @@
 """What a person has to settle: a ticket changed back and forth, one that came back, one that cannot be as it says."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +14,8 @@ from sync.booking import Booking
 from sync.contracts.zendesk import TicketSeen
 from sync.understand import Heard
 
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
 __all__ = ["IMPOSSIBLE", "ask", "came_back", "watch"]
 
 
@@ -23,14 +25,15 @@ def watch(one: Heard, ticket: Ticket, seen: TicketSeen, into: Booking) -> str:
     if at is None or changed.by_customer:
         return ""
     new = playbook.changes(changed.before, changed.after, changed.added, changed.removed, at)
-    if not new:
-        return ""
+    settled = _settled(ticket)
+    if not new or settled is None or at <= settled:
+        return ""  # what goes on until a person has settled it, and what went on before, is the one exception
     within = timedelta(minutes=settings.MESHLINE_TICKET_FLIP_MINUTES)
     ticket.recent, every = playbook.fold(ticket.recent, new, within, max(at, into.now))
     last = playbook.flips(every, settings.MESHLINE_TICKET_FLIPS, within)
-    if last is None or is_guarded(ticket):
+    if last is None:
         Ticket.objects.filter(pk=ticket.pk).update(recent=ticket.recent)
-        return "still changed back and forth; a person was asked already" if last else ""
+        return ""
     what = "its status" if last.what == "status" else f"the tag {last.what.removeprefix('tag:')[:60]}"
     times, minutes = settings.MESHLINE_TICKET_FLIPS, settings.MESHLINE_TICKET_FLIP_MINUTES
     sentence = f"Something else changed {what} of {ticket} back and forth, {times} times within {minutes} minutes."
@@ -42,11 +45,12 @@ def watch(one: Heard, ticket: Ticket, seen: TicketSeen, into: Booking) -> str:
     return f"changed back and forth {times} times; a person was asked, and our automations leave it alone"
 
 
-def is_guarded(ticket: Ticket) -> bool:
-    """Whether a person has not settled the last exception yet."""
-    return ticket.guard_item is not None and ReviewItem.objects.filter(pk=ticket.guard_item).exclude(
-        state=ReviewItem.State.RESOLVED
-    ).exists()  # fmt: skip
+def _settled(ticket: Ticket) -> datetime | None:
+    """When a person settled the last exception of a ticket: long ago where there was none, None while it is open."""
+    if ticket.guard_item is None:
+        return LONG_AGO
+    item = ReviewItem.objects.filter(pk=ticket.guard_item).only("state", "resolved_at").first()
+    return item.resolved_at if item is not None and item.state == ReviewItem.State.RESOLVED else None
 
 
 def came_back(one: Heard, ticket: Ticket) -> str:

@@ -15,7 +15,7 @@ from gates.stop import Refused
 from gates.tickets import HANDOFF
 from gates.types import Proposal
 from ledger import book, clock, wake
-from ledger.models import Action
+from ledger.models import Action, ExternalId
 from sync import actions, correlate
 from sync.actions.ticket import facts_lines
 from sync.booking import Booking, Cause
@@ -70,17 +70,24 @@ def permit(item_id: int, by: User) -> None:
     raise Refused(403, "permission", f"your account may not write on tickets; it needs the permission {PERMISSION}")
 
 
-def number_of(item: ReviewItem) -> str:
-    """The ticket that an item is about, else the one of its contract, else the customer's newest; "" for none."""
+def named(item: ReviewItem) -> str:
+    """The ticket that an item itself is about; "" where it is about none."""
     about = item.evidence.get("ticket") if isinstance(item.evidence, Mapping) else None
     params: Mapping[str, Any] = item.action.params if item.action else {}
-    named = str(about or params.get("ticket") or "")
-    if named or item.customer_id is None:
-        return named
+    return str(about or params.get("ticket") or "")
+
+
+def number_of(item: ReviewItem) -> str:
+    """The ticket that an item is about, else the one of its contract, else the customer's newest; "" for none."""
+    if (found_in := named(item)) or item.customer_id is None:
+        return found_in
     contract = item.action.contract_id if item.action else None
     own = Ticket.objects.filter(customer=item.customer_id).exclude(state__in=list(GONE)).order_by("-pk")
     found = (own.filter(contract=contract).first() if contract else None) or own.first()
-    return found.number if found else ""
+    if found is not None:
+        return found.number
+    links = ExternalId.objects.filter(customer=item.customer_id, system="zendesk", kind="ticket").order_by("-pk")
+    return links.values_list("value", flat=True).first() or ""
 
 
 def _ticket(item: ReviewItem) -> tuple[str, Known]:

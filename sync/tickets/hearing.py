@@ -119,8 +119,8 @@ def _is_impossible(ticket: Ticket, told: Told) -> bool:
 
 
 def _impossible(one: Heard, ticket: Ticket, told: Told) -> str:
-    if told.state == "new":
-        return OLD  # a ticket that somebody took up is never new again: two events of one second, in the wrong order
+    if told.state == "new" or (ticket.state == "merged" and told.state in ("closed", "deleted")):
+        return OLD  # two events of one second in the wrong order; and whatever is merged away is closed there as well
     guarding.ask(one, ticket, guarding.IMPOSSIBLE, f"{ticket} is {ticket.state} here and {told.state} there.",
                  "the support desk does not allow this step; look at the ticket's own history")  # fmt: skip
     return f"contradicting: {ticket.state} here, {told.state} there; a person was asked"

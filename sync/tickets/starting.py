@@ -1,6 +1,7 @@
 """A ticket of a kind: recognised once, routed, and answered as far as the kind and its automation are trusted."""
 
 from dataclasses import replace
+from uuid import UUID
 
 from gates.models import Ticket
 from gates.playbooks import tickets as playbook
@@ -62,7 +63,7 @@ def _customer(ticket: Ticket, read: TicketRead) -> tuple[Known | None, dict[str,
 def _reply(
     one: Heard, ticket: Ticket, kind: playbook.Kind, values: dict[str, str], known: Known, read: TicketRead,
     into: Booking,
-) -> object:  # fmt: skip
+) -> UUID:  # fmt: skip
     assert read.ticket is not None
     proposal = playbook.reply(ticket.number, kind, kinds.fill(kind.reply, values), read.ticket.updated_at)
     params = {**proposal.params, "seal": sealed(known.refs.external_id, proposal.params)}

@@ -10,6 +10,7 @@ from ledger.words import KINDS
 from meshline.console.gate_form import FormRow, GateForm
 from tests import factories as f
 from tests.console.conftest import signed_in
+from tests.people.governance import back_tested
 from tests.sync.test_backtest import stored
 
 LIST, NEW = "/admin/gates/gateversion/", "/admin/gates/new/"
@@ -62,6 +63,8 @@ def test_a_gate_is_written_submitted_and_put_in_force_by_two_people(engineer, le
         "draft", [{"field": "tenure_months", "op": "at_least", "value": 24}], ["contract.suspend"], engineer.user,
     )  # fmt: skip
 
+    assert verb(engineer, one, "submit").status_code == 409
+    back_tested(one)
     assert verb(engineer, one, "submit").status_code == 302
     one.refresh_from_db()
     assert verb(engineer, one, "approve").status_code == 403
@@ -190,6 +193,7 @@ def test_only_writers_get_the_form(shipped, group):
 
 def test_a_superuser_cannot_approve_what_they_wrote(superuser):
     one = drafted(superuser)
+    back_tested(one)
     verb(superuser, one, "submit")
     one.refresh_from_db()
 
@@ -257,6 +261,7 @@ def test_retiring_at_the_page_takes_two(engineer, lead):
 def test_a_page_of_an_older_version_cannot_retire_the_newer_one(engineer, lead):
     old = GateVersion.objects.get(name="open-dispute")
     made = authoring.draft("open-dispute", [], "hold", "words", ["contract.suspend"], by=engineer.user, why="so")
+    back_tested(made)
     made = authoring.submit(made.pk, by=engineer.user, version=made.state_version)
     authoring.approve(made.pk, by=lead.user, version=made.state_version)
 

@@ -42,8 +42,10 @@ class Drill:
         self.stage = Stage("sync_drill", seed=options.seed, concurrency=CONCURRENCY, workers=1)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "meshline.settings")
         django.setup()
+        began = time.monotonic()
         self.stage.supervisor.start()
         self.stage.until(lambda: bool(self.stage.residents()), 120.0)
+        self.start_seconds = time.monotonic() - began
         with self.stage.session() as session:
             session.execute("update sync_syncprofile set stop_after = 0")
 
@@ -129,7 +131,8 @@ class Drill:
         def kill() -> None:
             if time.monotonic() >= next_at[0]:
                 killed[self.stage.kill_one()] += 1
-                next_at[0] = time.monotonic() + self.rng.uniform(3.0, 8.0)
+                # Sooner than a cluster needs to start only clusters that start would be killed, on a busy machine.
+                next_at[0] = time.monotonic() + max(self.rng.uniform(3.0, 8.0), 1.5 * self.start_seconds)
 
         state, seconds = self.wait(run := self.start(), kill)
         self.stage.sandbox.faults({"rules": []})

@@ -32,7 +32,7 @@ class Tenant:
 
     def record(self) -> dict[str, Any]:
         """The contract as the ERP has it."""
-        found: dict[str, Any] = self.world.sandbox.books("netsuite")["objects"]["customrecord_contract"][self.erp]
+        found: dict[str, Any] = self.world.sandbox.books("netsuite")["objects"]["customrecord_mesh_contract"][self.erp]
         return found
 
     def state(self) -> str:
@@ -46,7 +46,7 @@ def tenant_of(world: World, *, tenure: timedelta | None = YOUNG, **more: Any) ->
     owner = world.play("netsuite", "create_customer", name=f"Initech {stripe}", stripe_customer=stripe)["id"]
     erp = world.play("netsuite", "create_contract", customer=owner, subscription=sub, plan="growth")["id"]
     started = clock.now() - tenure if tenure is not None else None
-    contract = ContractFactory(customer=CustomerFactory(**more), state="active", started_at=started)
+    contract: Any = ContractFactory(customer=CustomerFactory(**more), state="active", started_at=started)
     ExternalIdFactory(value=stripe, customer=contract.customer)
     links = (("stripe", "subscription", sub), ("netsuite", "contract", erp))
     for system, kind, value in links:

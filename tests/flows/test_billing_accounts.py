@@ -14,9 +14,9 @@ from sync.customer_sync.models import SyncError, SyncLink, SyncOutcome
 from sync.imports import links as imports
 from sync.models import Attempt
 from sync.sandbox import keys
-from tests.people.cast import person
 from tests.flows.syncing import ID_FIELD, change_erp, erp_books, outcomes, plant_billing, plant_erp, run
 from tests.flows.world import World, acting
+from tests.people.cast import person
 
 EU, EU_SECRET = keys.STRIPE_ACCOUNTS["eu"]
 
@@ -64,7 +64,7 @@ def test_each_customer_is_made_found_and_shown_in_the_account_of_its_subsidiary(
     held = dict(SyncLink.objects.exclude(billing_id="").values_list("internal_id", "billing_account"))
     assert held == {int(home): "default", int(abroad): "eu", int(linked): "eu"}
     creates = Action.objects.filter(kind="billing_customer.create").order_by("id")
-    assert [one.request.get("account", "") for one in creates] == ["", "eu"]
+    assert [(one.request or {}).get("account", "") for one in creates] == ["", "eu"]
     assert len({one.key for one in creates}) == 2
     assert set(Attempt.objects.filter(provider="stripe").values_list("account", flat=True)) == {"", "eu"}
     assert run().counts == {"unchanged": 3, "review": 1}

@@ -225,6 +225,22 @@ def test_configuration_error_is_told_once_and_pauses_the_run(syncing: World, set
     assert set(outcomes(run("dry")).values()) == {("error", "account_not_connected")}
 
 
+def test_a_linked_customer_that_was_merged_away_is_a_persons_and_nothing_is_moved(syncing: World) -> None:
+    kept, merged = plant_erp(syncing, {"email": "a@one.example"}, {"email": "b@two.example"})
+    run()
+    before = creates(syncing)
+    syncing.play("netsuite", "delete_customer", id=merged)
+
+    again = run()
+
+    assert outcomes(again) == {kept: ("unchanged", ""), merged: ("review", "gone")}
+    assert ReviewItem.objects.get(kind="billing_customer").why == "gone"
+    assert creates(syncing) == before
+    assert SyncLink.objects.get(internal_id=int(merged)).billing_id
+    assert set(outcomes(run())) == {kept, merged}
+    assert SyncError.objects.filter(state="open", code="gone").count() == 1
+
+
 def test_button_and_schedule_at_once_make_one_customer(syncing: World) -> None:
     (one,) = plant_erp(syncing, {"email": "a@one.example"})
     started = [runs.start("all-customers", mode, by=None, ids=[one], ring=False) for mode in ("single", "mass")]

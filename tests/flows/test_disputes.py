@@ -12,12 +12,12 @@ from gates.playbooks.disputes import REFUND, RESPOND
 from ledger import clock, verify
 from ledger.models import Action, Event, LedgerRow
 from ledger.verify import Subject
-from sync import drain, settle, sweep
+from sync import settle
 from sync.models import Dispute
-from tests.flows.shop import Buyer, approve, approved, item_of, refunds
+from tests.flows.shop import Buyer, approve, item_of, refunds
 from tests.flows.test_crash import KilledError, expire, kill
-from tests.flows.world import World, acting, steps
-from tests.people.cast import given, person
+from tests.flows.world import acting, steps
+from tests.people.cast import person
 
 INQUIRY = "warning_needs_response"
 
@@ -214,9 +214,7 @@ def test_killed_stopped_and_lost_it_is_given_back_once(bank: Buyer, monkeypatch:
     with monkeypatch.context() as patched:
         patched.setattr(settle, "book_sent", kill)
         with pytest.raises(KilledError):
-            for _ in range(200):
-                drain.once()
-                sweep.sweep()
+            world.until(REFUND, "applied")
     expire()
 
     done = world.until(REFUND, "applied")
@@ -231,7 +229,7 @@ def test_a_fraud_warning_proposes_all_of_it_and_a_person_looks(bank: Buyer) -> N
 
     action = Action.objects.get(kind=REFUND)
     assert (action.state, action.amount_minor, action.params["reason"]) == ("in_review", 4900, "fraudulent")
-    assert item_of(action).why in ("dispute_asks", "soft-fail")
+    assert item_of(action).why in ("dispute_asks", "low-confidence")
     bank.world.play("stripe", "settle_warning", warning=warning)
     bank.world.settle()
     assert Action.objects.get(kind=REFUND).state == "superseded"
@@ -266,4 +264,3 @@ def test_a_second_dispute_of_a_customer_is_a_persons(bank: Buyer) -> None:
     failing = {one["rule"] for one in asked.answers if one["verdict"] != "pass"}
     assert "dispute-history" in failing
     assert asked.params["prior_disputes"] == 1
-

@@ -165,7 +165,7 @@ def test_a_refund_that_fails_gets_no_memo_and_one_that_bounces_is_somebodys_work
     assert f"({refund}) failed after it had succeeded" in item.sentence
     assert f"Have credit memo {memo.confirmation['number']} voided" in item.reason
     assert "correct it there" in item.reason
-    assert (item.amount_minor, item.currency, item.owner_group) == (500, "usd", "Billing Resolver")
+    assert (item.amount_minor, item.currency, item.error_code) == (500, "usd", "refund_bounced")
     assert Refund.objects.get(provider_id=refund).state == "failed"
     assert Action.objects.get(pk=action.pk).state == "applied", "what the provider confirmed stays as it was"
     assert ask(buyer, 100).facts["amount_30d_minor"] == 100 + 300, "what came back does not count any more"

@@ -209,5 +209,5 @@ def test_the_note_of_a_payment_names_the_invoice():
 
 
 def test_every_playbook_names_its_automation():
-    assert {playbook.AUTOMATION for playbook in PLAYBOOKS.values()} == {"dunning", "onboarding"}
+    assert {"dunning", "onboarding", "dispute_recovery"} <= {playbook.AUTOMATION for playbook in PLAYBOOKS.values()}
     assert dunning.EFFECTS.keys() == {"suspend", "downgrade", "both"}

@@ -10,15 +10,17 @@ from ledger import sets
 from sync import facts as stored
 
 NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
-# What judgement does not look at: the other invoices, which withdrawing reads live, and times of an invoice's payment.
-NOT_KEPT = {"invoices"}
+# The other invoices, which only withdrawing reads, live; whether there is an owner comes from the policy that is kept.
+NOT_KEPT = {"invoices", "has_owner"}
+# The stage that segments lowered is kept itself; what the cooling period comes to is the fact `cooled_at`.
+NOT_JUDGED_BY = {"segments", "cooling"}
 
 
 def full():
     """A value of each field's type that is not its default."""
     made = {"now": NOW, "synced_at": {"billing": NOW}, "failed_at": NOW, "next_attempt_at": NOW}
     made |= {"invoice": Invoice("in_1", "open", "R-1", 100, 90, "usd", 2, NOW), "tenure_months": 3}
-    made |= {"payment": Payment("ch_1", "succeeded", 100, 10, "usd", True, True), "amount_30d_minor": 5}
+    made |= {"payment": Payment("ch_1", "succeeded", 100, 10, "usd", is_customers=True, is_charged_back=True), "amount_30d_minor": 5}
     made |= {"deal": Deal("7", lacks=(("tax_id", "missing"),), amount_minor=5, currency="usd", mapping=2)}
     for one in fields(Facts):
         if one.name in made or one.name in NOT_KEPT:
@@ -37,7 +39,7 @@ def full():
         elif default is None and "int" in str(one.type):
             made[one.name] = 11
         elif default == ():
-            made[one.name] = ("one", "two")
+            made[one.name] = (("amount", "verified", "is", "refund", 3, 9),)  # what a claim says
     return Facts(**made)
 
 
@@ -58,9 +60,9 @@ def test_every_fact_comes_back_from_the_ledger_as_it_was_judged_on():
 
 def test_every_part_of_a_policy_comes_back_with_it():
     gate = Gate("open-dispute", 3, (), Verdict.BLOCK, "words")
-    policy = Policy((gate,), Limits(safety_window=timedelta(hours=50)), "half", 4, False)
+    policy = Policy((gate,), Limits(safety_window=timedelta(hours=50)), "half", 4, is_owned=False)
     for one in fields(Policy):
-        if getattr(policy, one.name) == one.default and one.name != "segments":  # a stage that they lowered is kept
+        if getattr(policy, one.name) == one.default and one.name not in NOT_JUDGED_BY:
             value = {bool: True, int: 9, str: "full"}.get(type(one.default))
             value = timedelta(hours=3) if isinstance(one.default, timedelta) else value
             value = frozenset({"contract.suspend"}) if isinstance(one.default, frozenset) else value

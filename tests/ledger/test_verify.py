@@ -35,7 +35,7 @@ def story():
     book.move([book.step(two, "supersede", "superseded", "system")])
     admin = User.objects.create_superuser("lead", "lead@meshline.example", "x")
     stop.engage("all", by=admin, reason="drill")
-    automations.step_to("dunning", "suggest", by=admin, reason="ready")
+    automations.place("dunning", "suggest", why="test")
     with pytest.raises(stop.Refused):
         stop.engage("all", by=User.objects.create(username="nobody"), reason="drill")
     return made

@@ -12,7 +12,11 @@ this order:
 from typing import NamedTuple
 
 from tests.people.matrix_api import API
+from tests.people.matrix_governance import GOVERNANCE
+from tests.people.matrix_disputes import DISPUTES
 from tests.people.matrix_incidents import INCIDENTS
+from tests.people.matrix_rollout import ROLLOUT
+from tests.people.matrix_tickets import TICKETS
 
 WHO = (
     "Support", "Billing Resolver", "Support Manager", "Automation Engineer", "Revenue Ops Lead", "Product Ops",
@@ -139,6 +143,18 @@ PAGES = """
     POST admin/routing/rules/{rule}/down/           -  -  y  -  -  -  -  -  y  -
     POST admin/routing/rules/{rule}/end/            -  -  y  -  -  -  -  -  y  -
     POST admin/routing/absences/{absence}/end/      -  -  y  -  -  -  -  -  y  -
+    GET  admin/routing/holders/add/                 -  -  y  -  -  -  -  -  y  -
+    POST admin/routing/holders/add/                 -  -  y  -  -  -  -  -  y  -
+    GET  admin/routing/holders/{holder}/            -  -  y  -  -  -  -  -  y  -
+    POST admin/routing/holders/{holder}/            -  -  y  -  -  -  -  -  y  -
+    POST admin/routing/holders/{holder}/end/        -  -  y  -  -  -  -  -  y  -
+    GET  admin/routing/sensitive/add/               -  -  -  -  y  -  -  -  y  -
+    POST admin/routing/sensitive/add/               -  -  -  -  y  -  -  -  y  -
+    GET  admin/routing/sensitive/{sensitive}/       -  -  -  -  y  -  -  -  y  -
+    POST admin/routing/sensitive/{sensitive}/       -  -  -  -  y  -  -  -  y  -
+    GET  admin/cancellations/                       y  y  y  y  y  y  y  -  y  -
+    POST admin/cancellations/                       -  -  y  -  y  -  -  -  y  -
+    POST admin/cancellations/{block}/end/           -  -  y  -  y  -  -  -  y  -
 
     # --- onboarding
     GET  admin/onboarding/                          y  y  y  y  y  y  y  -  y  -
@@ -307,7 +323,7 @@ class Line(NamedTuple):
 
 def lines():
     """Every operation of the table."""
-    return [*records(), *read(PAGES), *read(INCIDENTS), *read(API)]
+    return [*records(), *read(PAGES), *read(INCIDENTS), *read(TICKETS), *read(ROLLOUT), *read(GOVERNANCE), *read(DISPUTES), *read(API)]
 
 
 def read(table):

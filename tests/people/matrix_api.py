@@ -60,6 +60,7 @@ API = """
     POST api/v1/review-items/{approved}/undo/       -  y  y  -  y  -  -  -  y  -
     GET  api/v1/onboarding/checklists/              y  y  y  y  y  y  y  -  y  -
     POST api/v1/onboarding/checklists/{checklist}/steps/welcome_call/tick/    -  y  y  -  y  -  -  -  y  -
+    POST api/v1/claims/verify/                      y  y  y  y  y  y  -  -  y  -
     GET  api/v1/ledger/                             y  y  y  y  y  y  y  -  y  -
     GET  api/v1/stop/                               y  y  y  y  y  y  y  -  y  -
     POST api/v1/stop/                               y  y  y  y  y  y  y  -  y  -

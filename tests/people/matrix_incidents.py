@@ -21,6 +21,8 @@ INCIDENTS = """
     POST admin/incidents/{incident}/updates/1/approve/  -  -  y  -  y  y  -  -  y  -
     GET  admin/incidents/messages/incident-update/  y  y  y  y  y  y  y  -  y  -
     POST admin/incidents/messages/incident-update/  -  -  y  -  -  y  -  -  y  -
+    GET  admin/claims/                              y  y  y  y  y  y  y  -  y  -
+    POST admin/claims/verify/                       y  y  y  y  y  y  -  -  y  -
     GET  admin/incidents/services/                  y  y  y  y  y  y  y  -  y  -
     POST admin/incidents/services/                  -  -  y  y  -  y  -  -  y  -
 """

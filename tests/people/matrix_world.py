@@ -11,14 +11,14 @@ from django.test import Client
 
 from gates import presets, review, runbooks
 from gates.incidents import desk, rounds, scope
-from gates.models import Absence, ReviewItem, Runbook, SavedView
+from gates.models import Absence, AccountHolder, CancellationBlock, OwnerSensitive, ReviewItem, Runbook, SavedView
 from ledger import clock
 from ledger.models import Action, Contract
 from sync.models import LinkImport, MappingVersion, SyncError, SyncOutcome, SyncProfileVersion, SyncRun
 from sync.portal import links as portal_links
 from sync.slack.models import SlackAccount, SlackMessage
 from tests import factories as f
-from tests.people import matrix
+from tests.people import governance, matrix
 from tests.people.cast import answers, given, person
 from tests.people.onboardings import begun
 
@@ -58,6 +58,8 @@ class World:
         self.absence = Absence.objects.create(
             user=self.asker, starts_at=clock.now(), ends_at=clock.now() + timedelta(days=1)
         )
+        self.holder = AccountHolder.objects.create(role="Enterprise AM", person=self.asker, tiers=["growth"])
+        self.block = CancellationBlock.objects.create(what="tier", value="growth", why="agreed")
         f.ExternalIdFactory(customer=self.contract.customer)
         self.portal_link = portal_links.ensure(self.contract.customer_id, actor="system:test", reason="test").link
         self.sync_run = SyncRun.objects.create(version=SyncProfileVersion.objects.get(), mode="mass")
@@ -74,6 +76,8 @@ class World:
         self.colleague = person("Support")
         self.checklist = begun()
         self.incident = troubled()
+        governance.make(self.asker)
+        self.dispute = f.DisputeFactory()
         self.users = {who: account(who) for who in matrix.WHO}
         self.before = {}
         self.records = {
@@ -124,7 +128,9 @@ class World:
                 "runbook_id": lambda: runbooks.for_item(self.items["failed"]).pk,
                 "rule": lambda: apps.get_model("gates.OwnershipRule").objects.order_by("position").first().pk,
                 "thread": self.event.correlation_id, "checklist": self.checklist.pk, "portal_link": self.portal_link.pk,
-                "incident": self.incident.pk,
+                "holder": self.holder.pk, "block": self.block.pk,
+                "sensitive": lambda: OwnerSensitive.objects.order_by("pk").first().pk,
+                **governance.keys(), "incident": self.incident.pk, "dispute": self.dispute.pk,
                 "sync_run": self.sync_run.pk, "sync_error": self.sync_error.pk,
                 "import": self.link_import.pk,
             }[name]  # fmt: skip
@@ -182,6 +188,7 @@ class World:
             "pick": f"{pick.pk}:{pick.action.state_version}:{pick.action.preview_hash}", "title": "A runbook",
             "when": "Always", "owner_group": "Support", "zone": "UTC", "start_page": "home", "position": "1",
             "starts": "2030-01-01T09:00", "ends": "2030-01-02T09:00",
+            "stage": "suggest", "segment": "tier:growth", "value": "1", "verdict": "agree",
             "post": "yes", "action": "delete_selected", "_selected_action": pick.pk, "username": "new-person",
         }  # fmt: skip
 
@@ -201,7 +208,8 @@ class World:
             "edit": {**seen, "params": {"invoice": "in_1"}}, "check": {"state_version": version}, "replay": why,
             "comment": {"text": "Looked at it."}, "snooze": {**why, "until": until, "why": "time"}, "escalate": why,
             "assign": {**why, "to": None, "group": "Support"}, "confirm": why, "stop": why,
-            "resume": {**why, "step": "ask"},
+            "resume": {**why, "step": "ask"}, "step": {**why, "stage": "suggest"}, "pause": why,
+            "sign-off": {**why, "version": 1},
             "tick": {"state_version": 0}, "preview": ask, "actions": {**ask, **why},
         }.get(line.address.strip("/").rpartition("/")[2], {})  # fmt: skip
 

@@ -17,6 +17,7 @@ from ledger.models import LedgerRow
 from meshline.subjects import SUBJECTS, UNCHAINED
 from tests.factories import GateVersionFactory
 from tests.people.cast import person, refusals
+from tests.people.governance import back_tested
 
 pytestmark = pytest.mark.django_db
 TENURE = [{"field": "tenure_months", "op": "at_least", "value": 24}]
@@ -40,8 +41,14 @@ def begin(by, name="long-tenure", **more):
     )
 
 
+def submitted(one, by):
+    """Handed to a second person, after its back-test."""
+    back_tested(one)
+    return authoring.submit(one.pk, by=by, version=one.state_version)
+
+
 def in_force(writer, lead, **more):
-    one = authoring.submit((made := begin(writer, **more)).pk, by=writer, version=made.state_version)
+    one = submitted(begin(writer, **more), writer)
     return authoring.approve(one.pk, by=lead, version=one.state_version)
 
 
@@ -63,7 +70,7 @@ def story(one):
 def test_a_draft_judges_nothing_until_another_person_puts_it_in_force(writer, lead):
     one = begin(writer)
     assert (one.version, one.title, judging()) == (1, "Long tenure", [])
-    one = authoring.submit(one.pk, by=writer, version=one.state_version)
+    one = submitted(one, writer)
     assert judging() == []
 
     one = authoring.approve(one.pk, by=lead, version=one.state_version)
@@ -100,7 +107,7 @@ def test_a_scheduled_version_waits_for_its_time(writer, lead):
 
 def test_a_time_that_passed_while_waiting_is_never_backdated(writer, lead):
     one = begin(writer, valid_from=clock.now() + timedelta(hours=1))
-    one = authoring.submit(one.pk, by=writer, version=one.state_version)
+    one = submitted(one, writer)
 
     with time_machine.travel(clock.now() + timedelta(hours=5)):
         now = clock.now()
@@ -116,7 +123,7 @@ def test_nobody_approves_what_they_had_a_hand_in(writer, lead):
     one = authoring.change_draft(
         one.pk, TENURE, "block", "by another", [], by=writer, version=one.state_version, why="stricter"
     )
-    one = authoring.submit(one.pk, by=both, version=one.state_version)
+    one = submitted(one, both)
 
     for somebody in (both, twin):
         assert no(authoring.approve, one.pk, by=somebody, version=one.state_version) == (403, "four_eyes")
@@ -130,7 +137,7 @@ def test_the_first_writer_stays_a_hand_after_another_rewrote_it():
     first, second = person(is_superuser=True), person(is_superuser=True)
     one = begin(first)
     one = authoring.change_draft(one.pk, TENURE, "hold", "mine", [], by=second, version=one.state_version, why="mine")
-    one = authoring.submit(one.pk, by=second, version=one.state_version)
+    one = submitted(one, second)
 
     assert no(authoring.approve, one.pk, by=first, version=one.state_version) == (403, "four_eyes")
 
@@ -149,7 +156,7 @@ def test_who_may_not_write_leaves_a_refusal_and_nothing_else(group):
 def test_each_verb_needs_its_permission(writer, verb):
     one = begin(writer)
     if verb in ("approve", "take_back"):
-        one = authoring.submit(one.pk, by=writer, version=one.state_version)
+        one = submitted(one, writer)
     by = person("Support")
     more = {"reason": "so"} if verb in ("withdraw", "take_back") else {}
     args = (one.pk, TENURE, "hold", "words", []) if verb == "change_draft" else (one.pk,)
@@ -161,10 +168,23 @@ def test_each_verb_needs_its_permission(writer, verb):
 
 def test_an_engineer_may_not_approve_and_a_manager_may(writer):
     one = begin(writer)
-    one = authoring.submit(one.pk, by=writer, version=one.state_version)
+    one = submitted(one, writer)
 
     assert no(authoring.approve, one.pk, by=person("Automation Engineer"), version=2) == (403, "permission")
     assert authoring.approve(one.pk, by=person("Support Manager"), version=2).state == "live"
+
+
+def test_only_exactly_what_was_back_tested_is_submitted(writer):
+    one = begin(writer)
+    assert no(authoring.submit, one.pk, by=writer, version=1) == (409, "backtest")
+    back_tested(one)
+    more = [{**TENURE[0], "value": 36}]
+
+    changed = authoring.change_draft(one.pk, more, "review", "a long customer", [], by=writer, version=1, why="more")
+
+    assert no(authoring.submit, one.pk, by=writer, version=changed.state_version) == (409, "backtest")
+    worded = authoring.change_draft(one.pk, TENURE, "review", "other words", [], by=writer, version=2, why="as before")
+    assert authoring.submit(one.pk, by=writer, version=worded.state_version).state == "submitted"
 
 
 def test_an_old_page_is_refused_and_told_who_was_quicker(writer):
@@ -184,6 +204,7 @@ def test_only_the_steps_of_the_graph_exist(verb, state):
     allowed = {("submit", "draft"), ("approve", "submitted"), ("take_back", "submitted"),
                ("withdraw", "draft"), ("withdraw", "submitted")}  # fmt: skip
     one = GateVersionFactory(state=state, name="long-tenure")
+    back_tested(one)
     more = {"reason": "so"} if verb in ("take_back", "withdraw") else {}
     by = person(is_superuser=True)
 
@@ -339,7 +360,7 @@ def test_unknown_ones_are_404(lead):
         ("approve", "Automation Engineer", "Your account needs the permission gates.approve_gate."),
         ("approve", "Revenue Ops Lead", ""),
         ("submit", "Revenue Ops Lead", "Your account needs the permission gates.edit_gate."),
-        ("submit", "Automation Engineer", ""),
+        ("submit", "Automation Engineer", "Run the back-test of this draft first; it has to be finished."),
     ],
 )
 def test_the_page_is_told_why_a_verb_is_off(writer, verb, who, said):

@@ -12,6 +12,7 @@ from ledger.models import LedgerRow
 from sync import proposals
 from tests.factories import ActionFactory, ContractFactory, EventFactory, ExternalIdFactory
 from tests.people.cast import GROUPS, RECORD, given, item_in, person
+from tests.people.rollouts import earned
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +87,11 @@ def resume(by):
 
 
 # Each where nothing but permission could stand in the way.
+def step(by):
+    earned("shadow")
+    automations.step_to("dunning", "suggest", by=by, reason="because")
+
+
 TRY = {
     "claim": lambda by: review.claim(item_in().pk, by=by),
     "comment": lambda by: review.comment(item_in().pk, by=by, text="words"),
@@ -105,7 +111,7 @@ TRY = {
     "propose": propose,
     "stop": lambda by: stop.engage("all", by=by, reason="because"),
     "resume": resume,
-    "step": lambda by: automations.step_to("dunning", "suggest", by=by, reason="because"),
+    "step": step,
 }
 
 

@@ -7,11 +7,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from gates import policy
-from gates.models import Automation, StopSwitch
+from gates.models import Automation, SignOff, StopSwitch
 from ledger import clock
 from ledger.models import Action, Event
 from tests.factories import ActionFactory, ContractFactory, EventFactory, ExternalIdFactory
 from tests.people.cast import person
+from tests.people.rollouts import earned, owned
 
 pytestmark = pytest.mark.django_db
 
@@ -96,12 +97,30 @@ class TestStop:
 
 class TestAutomation:
     def test_steps(self):
-        by = person("Revenue Ops Lead")
+        by = earned("shadow")
 
         assert run("automation", "dunning", "--stage", "suggest", "--as", by.username, "--reason", "x") == (
             "dunning: Soft-Auto\n"
         )
         assert Automation.objects.get(name="dunning").state == "suggest"
+
+    def test_says_what_is_missing_with_its_numbers(self):
+        earned("shadow")
+        out = StringIO()
+        with pytest.raises(CommandError, match="7 of 8 conditions are not met"):
+            call_command("automation", "onboarding", stdout=out)
+        assert "[ ] Decisions: no event reached it in this stage, needed at least 1" in out.getvalue()
+        assert "Registration: no person as owner" in out.getvalue()
+        assert json.loads(run("automation", "dunning", "--json"))["next"] == "suggest"
+        assert fails("automation", "dunning", "--segment", "tier:x") == (2, "there is no segment 'tier:x' of 'dunning'")
+        assert fails("automation", "dunning", "--stage", "paused")[0] == 2
+
+    def test_signs_off_and_quarantines(self):
+        owned()
+        SignOff.objects.all().delete()
+        words = ("--as", "owner", "--reason", "looked at it")
+        assert run("automation", "dunning", "--sign-off", "1", *words) == "dunning: version 1 is signed off\n"
+        assert run("automation", "dunning", "--quarantine", *words).startswith("dunning: in quarantine, see RV-")
 
     @pytest.mark.parametrize(
         ("name", "stage", "group", "code"),

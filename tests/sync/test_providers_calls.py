@@ -8,6 +8,7 @@ import pytest
 import stripe as vendor
 
 from sync import providers
+from sync.contracts.zendesk import fingerprint
 from sync.errors import (
     AuthError,
     ConflictError,
@@ -331,6 +332,7 @@ def test_notes_and_tags_are_safe_updates():
         "comment": {"body": "Done.\n\n[meshline:8]", "public": False},
         "safe_update": True,
         "updated_stamp": "2026-11-21T09:30:00Z",
+        "metadata": {"custom": {"meshline_hash": fingerprint("Done.\n\n[meshline:8]")}},
     }
     tags = ZENDESK.add_tags("35436", ["dunning"], "2026-11-21T09:30:00Z", action_id="8")
     assert ("X-Meshline-Action", "8") in tags.headers

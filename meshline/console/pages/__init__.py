@@ -6,7 +6,7 @@ from typing import Any
 from django.db import models
 from django.http import Http404, HttpRequest
 
-from meshline.console import delta_pages, slack_pages
+from meshline.console import automation_page, delta_pages, slack_pages
 from meshline.console.page import Page
 from meshline.console.pages import action, contract, customer, event, gate, item, row, small
 
@@ -25,7 +25,7 @@ BUILDERS: dict[str, Callable[[HttpRequest, Any], Page]] = {
     "sync.reconcilerun": delta_pages.run,
     "sync.slackaccount": slack_pages.account,
     "sync.slackmessage": slack_pages.message,
-    "gates.automation": small.automation,
+    "gates.automation": automation_page.build,
     "gates.gateversion": gate.build,
 }
 

@@ -23,8 +23,10 @@ from meshline.console import (
     judgement,
     onboarding_item,
     parts,
+    routing_item,
     runbook_pages,
     snapshot,
+    ticket_item,
 )
 from meshline.console.page import Block, Page, present
 from meshline.console.pages import item_blocks
@@ -34,7 +36,7 @@ from sync import refresh
 
 RELATED = (
     "action__requested_by", "action__edited_by", "action__contract", "action__event", "customer__context", "event",
-    "owner", "resolved_by",
+    "owner", "resolved_by", "handoff__by",
 )  # fmt: skip
 PREVIEWS = {
     "in_review": "What will happen if you approve",
@@ -97,9 +99,10 @@ def _main(request: HttpRequest, item: ReviewItem, story: Story, agreed: str) -> 
     return present(
         [
             shown or onboarding_item.block(item) or incident_item.block(item) or delta_pages.of_item(item)
-            or disputed or _about_event(item),
+            or ticket_item.block(item) or disputed or _about_event(item),
             disputed if shown else None,
             judgement.block(action, story.gate) if action else None,
+            claims.block(item),
             item_blocks.timeline(request, item, story),
             parts.ledger_rows(
                 story.rows, parts.list_of("ledger_ledgerrow", correlation=item.correlation_id or ""),
@@ -126,7 +129,9 @@ def _side(request: HttpRequest, item: ReviewItem, story: Story) -> list[Block]:
         [
             known,
             item_blocks.clock_block(item),
+            routing_item.block(item),
             runbook_pages.block(item, request),
+            ticket_item.note(item, request, story.links),
             item_blocks.related(story) if customer is not None else None,
         ]
     )
@@ -135,7 +140,8 @@ def _side(request: HttpRequest, item: ReviewItem, story: Story) -> list[Block]:
 def _sentence(item: ReviewItem, story: Story) -> SafeString:
     """What will happen, to whom, how much, why a person is asked; and whether a claim in it is true."""
     action = item.action
-    mark = claims.mark(item.sentence, item.kind, story.confirmed_kinds) if action is None else ""
+    is_told = action is None or bool(action.facts.get("assistant"))
+    mark = claims.mark(item.sentence, item.kind, story.confirmed_kinds) if is_told else ""
     if action is None:
         return format_html("{} {}", cells.theirs(item.sentence, 500), mark)
     asked = (
@@ -152,7 +158,13 @@ def _sentence(item: ReviewItem, story: Story) -> SafeString:
         format_html(" <b>{}</b>", cells.amount(action.amount_minor, action.currency)) if action.amount_minor else ""
     )
     return format_html(
-        '{}{} <span class="asked">{}{}.{}</span>', cells.theirs(item.sentence, 500), amount, asked, edited, because
+        '{} {}{} <span class="asked">{}{}.{}</span>',
+        cells.theirs(item.sentence, 500),
+        mark,
+        amount,
+        asked,
+        edited,
+        because,
     )
 
 

@@ -4,15 +4,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from gates.cells import rule_titles
-from gates.models import Automation
 from ledger import cells
 from ledger.readonly import page_of
 from ledger.words import from_identifier, kind_words
 from meshline.console import parts
 from meshline.console.bodies import safe_text
 from meshline.console.page import Block, Page
-from meshline.console.pages.contract import history
 from sync.cells import answer_tag, condition_tag
 from sync.models import Attempt, JobRun, ProviderState, Refusal
 
@@ -143,55 +140,4 @@ def job_run(request: HttpRequest, one: JobRun) -> Page:
             ("Finished", cells.moment(one.finished_at, seconds=True)),
         ],
         back=(_list("sync_jobrun"), "Job runs"),
-    )
-
-
-STAGES = {
-    "shadow": "It only writes down what it would do. Nothing is sent.",
-    "suggest": "It asks a person each time.",
-    "canary": "It acts for one customer in a hundred and asks a person for the others.",
-    "ten": "It acts for ten customers in a hundred.",
-    "half": "It acts for half of the customers.",
-    "full": "It acts for every customer, within its rules and gates.",
-    "paused": "It does nothing until somebody resumes it.",
-}
-
-
-def automation(request: HttpRequest, one: Automation) -> Page:
-    """What acts by itself."""
-    return Page(
-        title=one.title,
-        sentence=STAGES.get(one.state, ""),
-        tag=cells.tag(one.state, one.get_state_display()),
-        line=[
-            ("Owner", one.owner_group),
-            ("Fallback", one.fallback_group),
-            ("Version", f"v{one.version}"),
-            ("Enabled until", cells.moment(one.enabled_until)),
-        ],
-        main=[
-            Block(
-                "What it does",
-                pairs=[
-                    ("Listens to", from_identifier(one.source)),
-                    ("Writes to", one.destination),
-                    (
-                        "Stop only this",
-                        cells.link(
-                            f"{reverse('admin:stop')}?scope=automation:{one.name}", "Emergency stop for this automation"
-                        ),
-                    ),
-                ],
-                wide=True,
-            ),
-            Block(
-                "Built-in rules that always judge",
-                columns=("Rule",),
-                rows=[(title,) for title in rule_titles()],
-                more=("Gates on top of them", _list("gates_gateversion")),
-                wide=True,
-            ),
-        ],
-        side=[history(one, ("state", "version", "owner_group"))],
-        back=(_list("gates_automation"), "Automations"),
     )

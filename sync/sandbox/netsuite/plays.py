@@ -73,8 +73,19 @@ def change_customer(netsuite: "NetSuite", params: Json) -> Json:
     return _change(netsuite, schema.CUSTOMER, params)
 
 
+def delete_customer(netsuite: "NetSuite", params: Json) -> Json:
+    """A customer of `id` is no more, as one that was merged into another."""
+    key = str(need(params, "id"))
+    row = netsuite.records.rows["customer"].get(key)
+    if row is None:
+        raise PlayError(f"no customer {key}")
+    netsuite.records.delete(schema.CUSTOMER, row)
+    netsuite.sql.erase(schema.CUSTOMER, row)
+    return {"id": key}
+
+
 def create_invoice(netsuite: "NetSuite", params: Json) -> Json:
-    """An invoice of `customer` over `amount`, `currency` (USD), `item` (86), for the billing system's `stripe_invoice`."""
+    """An invoice of `customer` over `amount`, `currency` (USD), `item` (86), behind `stripe_invoice`."""
     symbol = str(params.get("currency", "USD")).upper()
     currency = next(row["id"] for row in netsuite.records.rows["currency"].values() if row["symbol"] == symbol)
     line = {"item": {"id": str(params.get("item", "86"))}, "quantity": 1, "rate": need(params, "amount")}
@@ -111,6 +122,7 @@ PLAYS: Mapping[str, Callable[["NetSuite", Json], Json]] = {
     "change_customer": change_customer,
     "create_invoice": create_invoice,
     "set_options": set_options,
+    "delete_customer": delete_customer,
     "expire_tokens": expire_tokens,
     "plant_customers": catalog.plant_customers,
 }

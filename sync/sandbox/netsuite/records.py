@@ -140,7 +140,8 @@ class Records:
             credit.check(self, kind, fields)
             if not fields.get("entity"):
                 raise user_error("You must enter a value for Customer.", "entity")
-            row.update(tranId=f"{credit.NUMBERS.get(kind.name, 'INV')}{row['id']}", status={"id": "A", "refName": "Open"}, tranDate=self.clock.iso()[:10])
+            number = f"{credit.NUMBERS.get(kind.name, 'INV')}{row['id']}"
+            row.update(tranId=number, status={"id": "A", "refName": "Open"}, tranDate=self.clock.iso()[:10])
         if kind is schema.CONTRACT:
             fields.setdefault("name", fields.get("externalId") or f"Contract {row['id']}")
 

@@ -72,6 +72,12 @@ def set_tags(zendesk: "Zendesk", params: Json) -> Json:
     return _change(zendesk, params, {"tags": need(params, "tags")})
 
 
+def set_fields(zendesk: "Zendesk", params: Json) -> Json:
+    """An agent fills in `fields` of `ticket`: custom fields by their numbers."""
+    given = [{"id": int(name), "value": value} for name, value in need(params, "fields").items()]
+    return _change(zendesk, params, {"custom_fields": given})
+
+
 def merge(zendesk: "Zendesk", params: Json) -> Json:
     """`ticket` goes into the ticket `into`."""
     target = _ticket(zendesk, {"ticket": need(params, "into")})
@@ -113,6 +119,7 @@ PLAYS: Mapping[str, Callable[["Zendesk", Json], Json]] = {
     "agent_comment": agent_comment,
     "set_status": set_status,
     "set_tags": set_tags,
+    "set_fields": set_fields,
     "merge": merge,
     "delete_ticket": delete_ticket,
     "add_user": add_user,
