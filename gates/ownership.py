@@ -115,7 +115,7 @@ class Routing:
             return self._staffed(Owner(automation.group, None, fallback, f"owner of {name}", why, rule.id))
         title = f"rule {rule.position}, {rule.title}"
         fallback = self.fallback_of(rule.group, rule.fallback)
-        if rule.role:
+        if rule.role and rule.person is None:
             return self._by_role(rule, item, fallback)
         if rule.person is None:
             return self._staffed(Owner(rule.group, None, fallback, rule.title, title, rule.id))

@@ -4,6 +4,7 @@ KINDS = {
     "payment.refund": "Refund payment",
     "credit_memo.create": "Write credit memo",
     "refund.note": "Tell the ticket about a refund",
+    "refund.explanation": "Tell the ticket why there is no refund",
     "refund.request": "Refund asked for by ticket",
     "refund.unbooked": "Refund without a credit memo",
 }

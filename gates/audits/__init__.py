@@ -28,10 +28,9 @@ def plan(now: datetime | None = None) -> str:
     """Make every review whose time has come and that is not there yet; after an outage the latest one, once."""
     at = now or clock.now()
     first = Event.objects.order_by("id").values_list("received_at", flat=True).first()
-    made = [
-        one for kind in KINDS.values()
-        if first is not None and first < planned_at(kind.every, at) and (one := _plan(kind, planned_at(kind.every, at), at))
-    ]  # fmt: skip
+    times = [(kind, planned_at(kind.every, at)) for kind in KINDS.values()]
+    due = [(kind, planned) for kind, planned in times if first is not None and first < planned]
+    made = [one for kind, planned in due if (one := _plan(kind, planned, at)) is not None]
     return f"{len(made)} planned, {overdue().count()} overdue"
 
 

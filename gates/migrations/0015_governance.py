@@ -3,9 +3,10 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django_fsm
-import ledger.clock
 from django.conf import settings
 from django.db import migrations, models
+
+import ledger.clock
 
 
 class Migration(migrations.Migration):

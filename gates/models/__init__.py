@@ -20,10 +20,10 @@ from gates.models.stop_switch import StopSwitch
 from gates.models.ticket import Handoff, Ticket, TicketKind
 
 __all__ = [
-    "Absence", "AccountHolder", "CancellationBlock", "OwnerSensitive", "AlertEpisode", "ApiToken", "Approval", "Audit", "AuditRow", "Automation", "AutomationVersion",
-    "BackTest", "BusinessHours", "Checklist", "ChecklistStep", "ChecklistTemplate", "Comment", "GameDay",
-    "GateVersion", "Handoff", "Incident", "IncidentUpdate", "Outreach", "OutreachTemplate", "OwnershipRule",
-    "Preference", "Presence", "PreviewReview", "ReviewItem", "Runbook", "RunbookTick", "SavedView", "Segment",
-    "ServiceScope", "ShadowComparison", "ShippedGroup", "SignOff", "SlaPolicy", "StopSwitch", "Ticket", "TicketKind",
-    "Triage",
+    "Absence", "AccountHolder", "AlertEpisode", "ApiToken", "Approval", "Audit", "AuditRow", "Automation",
+    "AutomationVersion", "BackTest", "BackTestChange", "BusinessHours", "CancellationBlock", "Checklist",
+    "ChecklistStep", "ChecklistTemplate", "Comment", "GameDay", "GateVersion", "Handoff", "Incident", "IncidentUpdate",
+    "Outreach", "OutreachTemplate", "OwnerSensitive", "OwnershipRule", "Preference", "Presence", "PreviewReview",
+    "ReviewItem", "Runbook", "RunbookTick", "SavedView", "Segment", "ServiceScope", "ShadowComparison", "ShippedGroup",
+    "SignOff", "SlaPolicy", "StopSwitch", "Ticket", "TicketKind", "Triage",
 ]  # fmt: skip

@@ -12,9 +12,9 @@ from ledger.states import Stateful, edge
 class BackTest(Stateful):
     """One run over stored decisions. `digest` names exactly what was tried: a gate's content, or an automation.
 
-    `counts` are numbers by name, `steps` a list of [state then, state now, how many]; each decision that would change is
-    a row of its own. `missing` are sentences about what could not be judged: they stand beside the result wherever it
-    is shown. `cursor` is the last ledger row that was judged, so that any worker goes on from there.
+    `counts` are numbers by name, `steps` a list of [state then, state now, how many]; each decision that would change
+    is a row of its own. `missing` are sentences about what could not be judged: they stand beside the result wherever
+    it is shown. `cursor` is the last ledger row that was judged, so that any worker goes on from there.
     """
 
     class State(models.TextChoices):

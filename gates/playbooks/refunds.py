@@ -11,8 +11,9 @@ from gates.types import Facts, Proposal, Risk
 
 AUTOMATION = "refunds"
 REFUND, MEMO, NOTE = "payment.refund", "credit_memo.create", "refund.note"
+EXPLANATION = "refund.explanation"
 REFUNDS = (REFUND, "dispute.refund")
-FOLLOW_UPS = (MEMO, NOTE)
+FOLLOW_UPS = (MEMO, NOTE, EXPLANATION)
 PREFIX = "refund:"
 MEMO_RISK, NOTE_RISK = Risk(irreversible=True), Risk()
 LIVE = ("refund",)
@@ -50,4 +51,4 @@ def explanation(ticket: str, event: str, sentence: str) -> Proposal:
     """Tell the ticket inside that what it asks for cannot be."""
     params = {"ticket": ticket, "text": sentence}
     because = f"ticket {ticket} asks for a refund that cannot be"
-    return Proposal(NOTE, f"refused:{ticket}", f"wish:{ticket}:{event}", because, params, NOTE_RISK)
+    return Proposal(EXPLANATION, f"refused:{ticket}", f"wish:{ticket}:{event}", because, params, NOTE_RISK)

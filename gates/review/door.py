@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from gates import assistants
 from gates.models import ReviewItem
 from gates.review import words
 from gates.stop import Refused
@@ -85,6 +86,8 @@ def lock(item_id: int, by: User, verb: str) -> Case:
 def permit(by: User, verb: str) -> None:
     """Raises Refused 403 unless the account is in use and holds the permission now."""
     permission = PERMISSIONS[verb]
+    if by.is_superuser and assistants.is_assistant(by):  # anybody else's permissions are cut already
+        raise Refused(403, "permission", f"an assistant's account may not {verb} anything; a person decides")
     if not (by.is_active and by.has_perm(permission)):
         raise Refused(403, "permission", f"your account may not {verb} this; it needs the permission {permission}")
 

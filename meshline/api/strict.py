@@ -7,6 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 from django.utils.dateparse import parse_datetime
@@ -152,7 +153,7 @@ class Share(_Field, serializers.FloatField):
 
     def to_internal_value(self, data: Any) -> float:
         """A JSON number; true and false are none, and neither is text."""
-        if isinstance(data, bool) or not isinstance(data, int | float) or not 0 <= data <= 1:
+        if isinstance(data, bool) or not isinstance(data, int | float | Decimal) or not 0 <= data <= 1:
             raise _wrong(self)
         return float(data)
 

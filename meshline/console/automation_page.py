@@ -146,7 +146,9 @@ def _label(name: str) -> str:
 
 
 def _value(value: Any) -> str:
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value or "-")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None or value == "" else str(value)
 
 
 def _versions(one: Automation, versions: list[AutomationVersion]) -> Block:

@@ -104,8 +104,8 @@ def edit(site: Site, request: HttpRequest, name: str) -> HttpResponse:
     refusal = None
     if request.method == "POST":
         try:
-            said = {field: form_fields.text(request, field) for field in registration.CONTENT if field != "may_resolve"}
-            said["may_resolve"] = form_fields.text(request, "may_resolve") == "yes"
+            said: dict[str, Any] = {field: form_fields.text(request, field) for field in registration.CONTENT}
+            said["may_resolve"] = said["may_resolve"] == "yes"
             version = form_fields.number(request, "version", most=10**9)
             made = registration.change(
                 one.name, said, by=_by(request), reason=_reason(request), state_version=version

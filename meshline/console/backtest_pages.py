@@ -7,7 +7,6 @@ from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.http import urlencode
 
 from gates import backtests
 from gates.models import Automation, BackTest, BackTestChange, GateVersion
@@ -200,8 +199,8 @@ def _changes(request: HttpRequest, one: BackTest) -> Block:
     found = found.filter(is_corrected=True) if only else found
     after = form_fields.key(request.GET.get("after"))
     rows = list((found.filter(row__gt=after) if after else found)[: PAGE + 1])
-    kept = {"corrected": "1"} if only else {}
-    more = ("Next", f"?{urlencode({**kept, 'after': rows[PAGE - 1].row})}#changes") if len(rows) > PAGE else None
+    kept = "corrected=1&" if only else ""
+    more = ("Next", f"?{kept}after={rows[PAGE - 1].row}#changes") if len(rows) > PAGE else None
     door, words = ("?#changes", "Show all") if only else ("?corrected=1#changes", "Only what was corrected since")
     return Block(
         "Decisions that would change",

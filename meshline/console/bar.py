@@ -210,15 +210,16 @@ def _rollback(request: HttpRequest, item: ReviewItem) -> dict[str, Any]:
 def rollback_preview(action: Action, user: Any) -> dict[str, Any]:
     """What undoing would change, without storing anything; or why it cannot be undone."""
     kind = actions.get(action.kind) if action.kind in actions.ACTIONS else None
-    if kind is None or not kind.inverse:
-        why = kind.irreversible_because if kind else ""
+    if kind is None or not kind.inverse_of(action.params):
+        why = kind.final_because(action.params) if kind else ""
         return {"why_not": why or "there is nothing that undoes it", "runbook": kind.runbook if kind else ""}
-    told: dict[str, Any] = {"inverse": kind_words(kind.inverse), "runbook": kind.runbook}
+    inverse = kind.inverse_of(action.params)
+    told: dict[str, Any] = {"inverse": kind_words(inverse), "runbook": kind.runbook}
     if not user.has_perm(proposals.PERMISSION):
         return {**told, "hidden": True}
     try:
         params = kind.undo(action.params, action.facts)
-        shown = proposals.preview(kind.inverse, action.contract_id or "", params, by=user)
+        shown = proposals.preview(inverse, action.contract_id or "", params, by=user)
     except Refused as refusal:
         return {**told, "why_not": refusal.message}
     return {**told, "rows": preview_rows(shown["preview"])}

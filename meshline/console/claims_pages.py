@@ -1,12 +1,13 @@
 """Claims: the list of texts that were looked at, one of them, and looking at a text on the page."""
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
@@ -45,7 +46,7 @@ def verify(site: Site, request: HttpRequest) -> HttpResponse:
         if refusal.status == 403:
             raise PermissionDenied(refusal.message) from None
         return _draw(site, request, refusal)
-    return _draw(site, request, found=_found(text, outcome), verdict=str(outcome.check.verdict))
+    return _draw(site, request, found=_found(text, outcome), check=outcome.check.pk)
 
 
 def view(site: Site, request: HttpRequest, check_id: int) -> HttpResponse:
@@ -135,9 +136,13 @@ def _places(one: Any, text: str) -> list[tuple[int, int]]:
     return [(each.claim.start - begin, each.claim.end - begin) for each in one.claims]
 
 
-def _rows(numbers: Any) -> SafeString:
-    found = list(dict.fromkeys(numbers))[:20]
-    return format_html_join(" ", "{}", ((page_of(LedgerRow(pk=row), f"row {row}"),) for row in found)) or cells.dash()
+def _rows(numbers: Iterable[int]) -> SafeString:
+    """The first row as a link; the page of the check lists all of them."""
+    found = list(dict.fromkeys(numbers))
+    if not found:
+        return cells.dash()
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return format_html("{}{}", page_of(LedgerRow(pk=found[0]), f"row {found[0]}"), more)
 
 
 def _line(check: ClaimCheck) -> list[tuple[str, Any]]:

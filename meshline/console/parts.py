@@ -119,12 +119,12 @@ def undo_words(action: Action) -> str:
     kind = actions_of.get(action.kind) if action.kind in actions_of.ACTIONS else None
     if action.state == Action.State.FAILED:
         return "it was refused, so there is nothing to undo."
+    why = kind.final_because(action.params) if kind is not None else ""
+    if why:
+        return f"not by Meshline once it is sent: {why}."
     if kind is not None and kind.inverse:
-        return (
-            f"nothing is sent before it is decided; afterwards by a further action: {kind_words(kind.inverse).lower()}."
-        )
-    if kind is not None and kind.irreversible_because:
-        return f"not by Meshline once it is sent: {kind.irreversible_because}."
+        inverse = kind_words(kind.inverse_of(action.params)).lower()
+        return f"nothing is sent before it is decided; afterwards by a further action: {inverse}."
     return "not by Meshline once it is sent." if action.irreversible else "it adds something and changes nothing else."
 
 

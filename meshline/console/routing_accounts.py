@@ -39,13 +39,17 @@ def conditions(one: AccountHolder) -> list[str]:
         "payment_states": "it is",
     }  # fmt: skip
     found = [
-        f"{heads[name]} {' or '.join(known[name].get(value, value).lower() for value in getattr(one, name))}"
+        f"{heads[name]} {' or '.join(_said(name, known[name].get(value, value)) for value in getattr(one, name))}"
         for name in CONDITIONS
         if getattr(one, name)
     ]
     if one.mrr_from_minor is not None:
         found.append(f"monthly revenue {OPERATORS['at_least']} {one.mrr_from_minor:,} minor units")
     return found
+
+
+def _said(name: str, words: str) -> str:
+    return words if name in ("tiers", "regions") else words.lower()
 
 
 def sensitive_lines() -> list[dict[str, Any]]:

@@ -38,10 +38,16 @@ def block(item: ReviewItem) -> Block | None:
     ]  # fmt: skip
     if ticket.kind:
         pairs.append(("Kind", cells.link(ticket_pages.address(ticket.kind), ticket.kind)))
-    said = kinds.fill(kind.reply, starting.values_of(ticket)) if kind and kind.reply else ""
-    if said:
-        pairs.append(("Suggested answer", cells.theirs(said, kinds.LONGEST_REPLY)))
-    return Block("Ticket", pairs=pairs, wide=True, note="nothing is sent from here; answer it in the support desk")
+    note = "nothing is sent from here; answer it in the support desk"
+    return Block("Ticket", pairs=pairs, text=_suggested(ticket, kind), wide=True, note=note)
+
+
+def _suggested(ticket: Ticket, kind: TicketKind | None) -> str:
+    """The reply of the kind as this customer would get it, to be copied; what nothing is known for stays a variable."""
+    if kind is None or not kind.reply:
+        return ""
+    name = cells.plain(ticket.customer.name, 120) if ticket.customer else ""
+    return f"Suggested answer:\n\n{kinds.fill(kind.reply, {**starting.values_of(ticket), kinds.LATE: name})}"
 
 
 def link(number: str) -> SafeString:

@@ -28,6 +28,7 @@ ACTIONS = {
     "payment.refund": "sync.actions.refund.Refund",
     "subscription.cancel": "sync.actions.subscription.Cancel",
     "subscription.uncancel": "sync.actions.subscription.Keep",
+    "refund.explanation": "sync.actions.refund_note.Explanation",
     "refund.note": "sync.actions.refund_note.Note",
     "ticket.open": "sync.actions.ticket.Open",
     "ticket.note": "sync.actions.ticket.Note",

@@ -20,8 +20,7 @@ ROW = "row"  # of `Work.secret`: what the ledger says of the refund
 class Note(ActionKind):
     """An internal note on the ticket that a refund was asked from, or that the customer's case is on.
 
-    With `refund_action` it says what the ledger's applied row says, and nothing where there is none; with `text` it
-    says why a ticket's wish cannot be.
+    It says what the ledger's applied row says, and nothing where there is none.
     """
 
     name, provider, verb = refunds.NOTE, "zendesk", "Tell the ticket about the refund"
@@ -34,10 +33,8 @@ class Note(ActionKind):
     def preview(self, facts: Facts, params: Mapping[str, Any]) -> Preview:
         """One internal comment."""
         after = str(params.get("text") or "that the refund is confirmed, as the ledger has it")
-        return [
-            {"system": "Support desk", "field": f"ticket {params['ticket']}: internal note", "now": "-",
-             "after": after[:200]}
-        ]  # fmt: skip
+        field = f"ticket {params['ticket']}: internal note"
+        return [{"system": "Support desk", "field": field, "now": "-", "after": after[:200]}]
 
     def prepare(self, works: Sequence[Work]) -> None:
         """The applied rows that these notes speak of: one statement for all."""
@@ -51,7 +48,7 @@ class Note(ActionKind):
 
     def freeze(self, work: Work) -> FrozenRequest:
         """The words with our mark. Raises PermanentError where the ticket or the confirmation is not there."""
-        words = self._words(work)
+        words = self.words(work)
         ticket = desk().ticket(work.params["ticket"], work.exchanges)
         if ticket is None:
             told = f"ticket {work.params['ticket']} was merged into another one or deleted"
@@ -80,9 +77,8 @@ class Note(ActionKind):
                 return Confirmation(work.params["ticket"], {"comment": comment.id})
         return NotDone()
 
-    def _words(self, work: Work) -> str:
-        if "refund_action" not in work.params:
-            return str(work.params["text"])
+    def words(self, work: Work) -> str:
+        """What the note says. Raises PermanentError where the ledger has no confirmation."""
         row: LedgerRow | None = work.secret.get(ROW)
         if row is None or row.applied_at is None:
             told = "the ledger has no confirmation of this refund, so nothing is said about it"
@@ -91,3 +87,14 @@ class Note(ActionKind):
             f"Refund issued: {money.display(row.amount_minor, row.currency)} of payment {work.params['charge']}.\n"
             f"Confirmed by the payment provider as {row.confirmation_id} on {row.applied_at:%Y-%m-%d %H:%M} UTC."
         )
+
+
+class Explanation(Note):
+    """An internal note on a ticket whose wish for a refund cannot be: the reason, and nothing that was done."""
+
+    name, verb = refunds.EXPLANATION, "Tell the ticket why there is no refund"
+    needs = ()
+
+    def words(self, work: Work) -> str:
+        """The reason, as it was judged."""
+        return str(work.params["text"])

@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
+
 from gates.stop import Refused
-from sync.reconcile import customers
+from sync.reconcile import customers, pairs
 from sync.reconcile.finding import Compared, Page
+from sync.reconcile.pairing import OWN, Pairing
 from sync.wiretypes import Exchange
 
 Kept = dict[str, Any]
@@ -29,14 +32,25 @@ class Check:
     read: Callable[[str, str, Kept, list[Exchange]], Page]
     store: Callable[[int, str, Page], tuple[int, int]]
     compare: Callable[[int, Kept], Iterator[Compared]]
-    sides: Mapping[str, str] = field(default_factory=dict)
+    sides: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # mark of a leg -> its two systems
+    can_be_partial: bool = False  # a list that cannot be read takes only its own part away
+    is_window: bool = False  # it covers a time, which goes on where the last whole run ended
+
+
+def _of_pairing(one: Pairing) -> Check:
+    return Check(
+        one.name, one.title, one.left, one.right, one.providers, one.kinds, one.read, one.store, one.compare,
+        {leg.mark: (leg.left_is[0], leg.right_is[0]) for leg in one.legs if leg.mark}, can_be_partial=True,
+        is_window=one.is_window,
+    )  # fmt: skip
 
 
 CHECKS: Mapping[str, Check] = {
     "customers": Check(
         "customers", "Customers of the CRM and of the ERP", "pipedrive", "netsuite", customers.LISTS, customers.KINDS,
         customers.read, customers.store, customers.compare,
-    )
+    ),
+    **{one.name: _of_pairing(one) for one in pairs.PAIRINGS},
 }  # fmt: skip
 
 
@@ -61,9 +75,15 @@ def title(name: str) -> str:
     return found.title if found else OF_EVENTS.get(name, (name.capitalize(),))[0]
 
 
-def sides(name: str) -> tuple[str, str]:
-    """The two systems of a check, or of what events open differences under."""
+def possible() -> list[str]:
+    """The checks whose systems are all connected here."""
+    connected = {*settings.MESHLINE_PROVIDERS, OWN}
+    return [name for name, check in CHECKS.items() if connected.issuperset(check.lists.values())]
+
+
+def sides(name: str, about: str = "") -> tuple[str, str]:
+    """The two systems of a check, or of what events open differences under; of a leg by what the difference names."""
     found = CHECKS.get(name)
     if found:
-        return found.left, found.right
+        return found.sides.get(about.partition(".")[0], (found.left, found.right))
     return OF_EVENTS.get(name, ("", "pipedrive", "netsuite"))[1:]

@@ -18,7 +18,7 @@ class Page:
     `named` are the company's own fields by our words, read with the records: whoever keeps them asks nobody any more.
     """
 
-    rows: list[dict[str, Any]]
+    rows: list[Any]
     cursor: str = ""
     kept: dict[str, Any] = field(default_factory=dict)
     named: Mapping[str, Any] = field(default_factory=dict)
@@ -52,6 +52,8 @@ class Compared:
 
     keys: int
     findings: list[Finding]
+    skipped: Mapping[str, str] = field(default_factory=dict)  # keys that could not be judged, and why
+    gaps: tuple[tuple[str, str], ...] = ()  # lists of which something was not compared, and why
 
 
 def fingerprint(value: str) -> str:

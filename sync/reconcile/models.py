@@ -23,6 +23,7 @@ class ReconcileRun(models.Model):
         RUNNING = "", "Running"
         AGREE = "agree", "Agree"
         DIFFER = "differ", "Differ"
+        PARTIAL = "partial", "Partial"
         FAILED = "failed", "Failed"
 
     check_name = models.CharField(max_length=40)
@@ -37,6 +38,12 @@ class ReconcileRun(models.Model):
     compared = models.IntegerField(default=0, help_text="Natural keys met on either side")
     differing = models.IntegerField(default=0, help_text="Keys with a difference that nobody accepted")
     counts = models.JSONField(default=dict, help_text="Differences found, by class")
+    gaps = models.JSONField(
+        default=list, db_default=models.Value([], models.JSONField()),
+        help_text="What was not compared, and why: pairs of a list and a sentence",
+    )  # fmt: skip
+    covers_from = models.DateTimeField(null=True)
+    covers_to = models.DateTimeField(null=True)
     opened = models.IntegerField(default=0)
     closed = models.IntegerField(default=0)
     mismatch_permille = models.IntegerField(default=0)
@@ -99,6 +106,8 @@ class Delta(Stateful):
         FIELD_DIFFERS = "field_differs", "Field differs"
         DUPLICATE = "duplicate", "Duplicate"
         IDENTITY = "identity", "Identity"
+        ECHO = "echo", "Echo"
+        UNKNOWN = "unknown_outcome", "Unknown outcome"
 
     check_name = models.CharField(max_length=40)
     kind = models.CharField(max_length=20, choices=Kind.choices, help_text="The class of the difference")
@@ -117,6 +126,8 @@ class Delta(Stateful):
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, null=True, related_name="deltas")
     item = models.ForeignKey(ReviewItem, on_delete=models.SET_NULL, null=True, related_name="deltas")
     reason = models.CharField(max_length=500, blank=True, help_text="Why a person accepted or resolved it")
+    accepted_until = models.DateTimeField(null=True, help_text="Accepted until then; it opens again by itself")
+    action_id = models.UUIDField(null=True, help_text="The fix that was asked for last, through the gates")
     correlation_id = models.UUIDField(default=uuid.uuid4)
     first_run = models.ForeignKey(ReconcileRun, on_delete=models.PROTECT, null=True, related_name="+")
     last_run = models.ForeignKey(ReconcileRun, on_delete=models.PROTECT, null=True, related_name="+")
@@ -136,7 +147,11 @@ class Delta(Stateful):
             models.Index(fields=["owner_group", "-id"], name="delta_group"),
             models.Index(fields=["customer", "-id"], name="delta_customer"),
             GinIndex(fields=["ids"], name="delta_ids"),
-        ]
+            models.Index(
+                fields=["accepted_until"], name="delta_accepted_until",
+                condition=models.Q(accepted_until__isnull=False, state="accepted"),
+            ),
+        ]  # fmt: skip
         permissions = [
             ("work_delta", "Can acknowledge, assign and resolve differences"),
             ("accept_delta", "Can accept differences"),

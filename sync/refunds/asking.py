@@ -13,7 +13,7 @@ from gates import items
 from gates.models import ReviewItem
 from gates.playbooks import refunds
 from gates.types import Proposal
-from ledger import clock
+from ledger import clock, money
 from ledger.models import Action, Contract
 from sync import actions, correlate
 from sync.actions.refund import REASONS
@@ -116,7 +116,7 @@ def handle(one: Heard, place: Found | None, payer: Found | None, contract: Known
     before = Action.objects.select_for_update(of=("self",)).filter(pk=held.action_id).first() if held else None
     if before is not None and before.state not in (*following.WAITING, "superseded", "rejected", "observed"):
         return _refuse(
-            one, held, contract, into, "this ticket's refund went out already; ask for a further one by hand"
+            one, held, contract, into, "this ticket had its answer already; a further one is asked for by hand"
         )
     if place is not None and not read.payment and not read.wish.payment and _is_new(held, place):
         _remember(one, held, "reading", customer=place.customer_id)
@@ -185,6 +185,8 @@ def _params(read: TicketWish, known: Known) -> tuple[dict[str, Any], str]:
         "payment": str(payment["payment"]), "amount_minor": minor, "currency": currency, "reason": reason,
         "ticket": read.ticket,
     }  # fmt: skip
+    if payment["refunded_minor"] >= payment["amount_minor"]:  # a ticket is told nothing that sounds like one of ours
+        return params, f"nothing of the {money.display(payment['amount_minor'], payment['currency'])} is left to refund"
     told = kind.unfit(known, params) or (sentence or kind.wrong(known, params)).rpartition("params.")[2]
     return params, told.partition(": ")[2] if told.startswith(tuple(kind.asks_for)) else told
 

@@ -68,6 +68,8 @@ def note(
         _step(held, seen, at, event_id)
     elif _is_news(held, seen, at):
         _step(held, seen, at, event_id)
+    elif prior == seen.status and at > held.heard_at:  # it still is what it was: older news of another state is no news
+        Refund.objects.filter(pk=held.pk).update(heard_at=at)
     return held, prior
 
 

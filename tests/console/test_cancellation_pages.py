@@ -1,5 +1,7 @@
 """Cancellations and roles of accounts in the console: what is shown, refused, explained; and how it looks."""
 
+import html
+
 import pytest
 
 from gates import accounts_edit, blocklist, items, ownership
@@ -9,10 +11,14 @@ from ledger.models import LedgerRow
 from tests import factories as f
 from tests.console.conftest import signed_in
 from tests.console.test_browser import browser, console, faults, look_at  # noqa: F401  fixtures
-from tests.console.test_routing import text
+from tests.console.test_routing import text as raw
 
 HERE, ROUTING = "/admin/cancellations/", "/admin/routing/"
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
+
+
+def text(answer):
+    return html.unescape(raw(answer))
 
 
 @pytest.fixture(autouse=True)
@@ -80,13 +86,23 @@ def test_roles_are_given_on_the_page_and_explained_on_the_item(manager):
     assert "5,000.00 USD a month" in shown
     assert "because of rule 1, Enterprise customers; Enterprise AM of this account is named for the customer" in shown
     tried = text(manager.get(f"{ROUTING}?test=1&kind=payment.refund&customer={customer.external_id}"))
-    assert "Support Manager , anna because of rule 1" in tried
+    assert "Support Manager, anna because of rule 1" in tried
     assert "There is no customer with this id" in text(manager.get(f"{ROUTING}?test=1&customer=x"))
     one = AccountHolder.objects.get()
     assert manager.get(f"{ROUTING}holders/{one.pk}/").status_code == 200
     ended = manager.post(f"{ROUTING}holders/{one.pk}/end/", {"reason": "left"}, follow=True)
     assert "anna is no Enterprise AM of these accounts" in text(ended)
     assert manager.get(f"{ROUTING}holders/{one.pk}/").status_code == 404
+
+
+def test_it_is_asked_for_on_the_contracts_page(manager):
+    contract = f.ContractFactory(state="active")
+    shown = text(manager.get(f"/admin/contracts/{contract.pk}/ask/?kind=subscription.cancel"))
+    assert "When it ends" in shown
+    assert "Safety window before an end at once" in shown
+    said = {"kind": "subscription.cancel", "params.when": "now", "params.reason": "unpaid", "preview": "1"}
+    no = manager.post(f"/admin/contracts/{contract.pk}/ask/", said)
+    assert (no.status_code, "the contract is not linked to a subscription" in text(no)) == (409, True)
 
 
 def test_what_is_an_owners_say_is_the_leads_to_change(manager):

@@ -27,7 +27,8 @@ def filled(by):
     now = clock.now()
     governance.make(by)
     one = BackTest.objects.create(
-        automation="dunning", digest="y", since=now, asked_by=by, state="done", missing=["1 event has no body any more."],
+        automation="dunning", digest="y", since=now, asked_by=by, state="done",
+        missing=["1 event has no body any more."],
         counts={"seen": 90, "changed": 60, "corrected": 1, "unreadable": 1, "fired": 0, "freer": 0},
         steps=[["approved", "in_review", 60]], began_at=now, ended_at=now + timedelta(seconds=3),
     )  # fmt: skip

@@ -41,24 +41,26 @@ customer = Customer.objects.create(external_id="mesh-cus-drill", name="Drill")
 judged_by, kind = policy.read().of("dunning"), actions.get("contract.suspend")
 from dataclasses import replace
 judged_by = replace(judged_by, stage="full", segments={})
+answers = []
+for tenure in range(60):  # as many different decisions; what makes a row its own is its action and its time
+    known = Facts(now=now, external_id="mesh-cus-drill", tier="growth", contract_state="past_due",
+        tenure_months=tenure, failed_at=now, synced_at={"billing": now, "entitlement": now})
+    proposal = Proposal(kind.name, "contract:in", "invoice:in", "drill", {}, kind.risk, kind.needs)
+    decision = decide.decide(proposal, known, judged_by)
+    answers.append((decision, booking.judged(proposal, known, decision), booking.reasons_of(decision)))
 for start in range(0, count, 2000):
     made, rows = [], []
     for n in range(start, min(count, start + 2000)):
         at = now - timedelta(days=29.9) * (1 - n / count)
-        known = Facts(now=at, external_id="mesh-cus-drill", tier="growth", contract_state="past_due",
-            tenure_months=n % 60, failed_at=at, synced_at={"billing": at, "entitlement": at})
-        proposal = Proposal(kind.name, f"contract:in_{n}", f"invoice:in_{n}", "drill", {"invoice": f"in_{n}"},
-            kind.risk, kind.needs)
-        decision = decide.decide(proposal, known, judged_by)
-        judged = booking.judged(proposal, known, decision)
+        decision, judged, reasons = answers[n % 60]
         action = {**book.ACTION_DEFAULTS, "id": new_action_id(), "state": "superseded", "state_version": 1,
             "kind": kind.name, "provider": kind.provider, "automation": "dunning", "customer_id": customer.pk,
-            "target": proposal.target, "business_key": proposal.business_key, "params": dict(proposal.params),
+            "target": f"contract:in_{n}", "business_key": f"invoice:in_{n}", "params": {"invoice": f"in_{n}"},
             "because": "drill", "correlation_id": new_action_id(), "key": f"meshline-{n}", "lane": f"l:{n}",
             "in_lane": False, "available_at": at, "created_at": at, "updated_at": at, **judged}
         made.append(action)
         rows.append({**book._row_of_new({**action, "state": decision.state, "decision": decision.verb,
-            "reasons": booking.reasons_of(decision)}), "recorded_at": at})
+            "reasons": reasons}), "recorded_at": at})
     sets.insert("ledger_action", book.ACTION_TYPES, made)
     book.write_rows(rows)
 """
@@ -117,6 +119,7 @@ def main() -> int:
     say("decisions of 30 days judged", found.get("seen", 0))
     say("would change", found.get("changed", 0))
     say("seconds, start of the command included", f"{seconds:.1f}")
+    say("load average, cores", f"{os.getloadavg()[0]:.1f}, {os.cpu_count()}")
     say("memory (MB) from first to most", f"{memory[0]:.0f} to {max(memory):.0f}" if memory else "not seen")
     say("steps of progress seen meanwhile", steps)
     say("decisions recomputed, that differ", f"{again.get('recomputed', 0)}, {again.get('differ', 'none')}")

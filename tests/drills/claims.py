@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from tests.claim_cases import ACME, CASES
+from tests.claim_texts import ACME, CASES
 from tests.drills.stage import Stage
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -111,7 +111,7 @@ class Drill:
 
     def between(self) -> None:
         """The dispute comes after the approval and before the send."""
-        cases = [self.case() for _ in range(self.options.cases)]
+        cases = self.cases(self.options.cases)
         opened = 0
         for place, one in enumerate(cases):
             one.kind = "payment.refund" if place % 2 == 0 else "contract.suspend"
@@ -143,7 +143,7 @@ class Drill:
 
     def escalated(self) -> None:
         """An inquiry becomes a chargeback while the refund that answers it waits."""
-        cases, opened = [self.case() for _ in range(self.options.inquiries)], 0
+        cases, opened = self.cases(self.options.inquiries), 0
         for place, one in enumerate(cases):
             one.kind = "dispute.refund"
             one.dispute = self.play("open_dispute", charge=one.charge, status="warning_needs_response")["dispute"]
@@ -163,7 +163,7 @@ class Drill:
 
     def races(self) -> None:
         """The bank takes the money in the moment in which the refund becomes due: one of the two happened first."""
-        cases = [self.case() for _ in range(self.options.races)]
+        cases = self.cases(self.options.races)
         for one in cases:
             one.kind = "payment.refund"
             self.approved(one)
@@ -183,6 +183,16 @@ class Drill:
         self.must("races", beside == 0 and ended <= {"applied", "in_review", "failed", "superseded"},
                   f"{len(cases)} races: {len(given)} given back before the dispute, {beside} after it, "
                   f"ends {', '.join(sorted(ended))}")  # fmt: skip
+
+    def cases(self, count: int) -> list[Case]:
+        """So many, known here before their first webhook arrives."""
+        self.stage.sandbox.post("/_webhooks", {name: {"hold": True} for name in ("stripe", "netsuite")})
+        made = [self.case() for _ in range(count)]
+        for name in ("stripe", "netsuite"):
+            self.stage.sandbox.post("/_webhooks/release", {"provider": name, "order": "kept"})
+            self.stage.sandbox.post("/_webhooks", {name: {"hold": False}})
+        self.quiet()
+        return made
 
     def case(self) -> Case:
         """A customer with a collected payment, in every system."""

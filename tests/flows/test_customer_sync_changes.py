@@ -1,6 +1,7 @@
 """The customer sync when things change or go wrong: moved links, drift, lost answers, crashes, the stop."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,10 +9,11 @@ from django.db import connection
 
 from gates import stop
 from gates.models import ReviewItem
-from ledger import verify
+from ledger import clock, verify
 from ledger.models import Action, ExternalId
 from meshline import subjects
-from sync.customer_sync import drift, engine, runs
+from sync import residents
+from sync.customer_sync import drift, engine, orphans, runs
 from sync.customer_sync.models import SyncError, SyncLink, SyncRun
 from sync.models import Attempt, Delta
 from tests.flows.syncing import (
@@ -223,6 +225,22 @@ def test_configuration_error_is_told_once_and_pauses_the_run(syncing: World, set
     settings.MESHLINE_SYNC_ACCOUNTS = {"*": "acct_elsewhere"}
     runs.step(one.pk, "cancel", by=person("Support Manager"))
     assert set(outcomes(run("dry")).values()) == {("error", "account_not_connected")}
+
+
+def test_a_run_whose_worker_died_is_taken_up_at_once_and_one_that_lives_is_left_alone(syncing: World) -> None:
+    plant_erp(syncing, {"email": "a@one.example"})
+    one = runs.start("all-customers", "mass", by=None, ring=False)
+    now = clock.now()
+    leased = {"lease_token": 1, "lease_until": now + timedelta(minutes=1), "created_at": now - timedelta(minutes=1)}
+    here = SyncRun.objects.filter(pk=one.pk)
+
+    here.update(**leased, lease_place=residents.place())
+    assert (orphans.free(), orphans.due()) == (0, [])
+    here.update(**leased, lease_place="elsewhere#1.7")
+    assert (orphans.free(), orphans.due()) == (0, [])
+    here.update(**leased, lease_place=f"{residents.places()}999999999")
+    assert (orphans.free(), orphans.due()) == (1, [one.pk])
+    assert finish(one).counts == {"created": 1}
 
 
 def test_a_linked_customer_that_was_merged_away_is_a_persons_and_nothing_is_moved(syncing: World) -> None:

@@ -58,7 +58,8 @@ def test_a_tagged_ticket_is_a_proposal_once_and_is_told_when_it_is_done(asking: 
     world.settle(0.2)
 
     assert [one["amount"] for one in world.sandbox.books("stripe")["objects"]["refunds"].values()] == [1230]
-    assert [one.startswith("Refund issued: 12.30 USD") for one in notes(world, ticket)] == [True]
+    assert [one for one in notes(world, ticket) if not one.startswith("Refund issued: 12.30 USD")] == ["looking"]
+    assert len(notes(world, ticket)) == 2
     assert Action.objects.filter(kind="payment.refund").count() == 1, "our own note starts nothing"
 
 
@@ -94,7 +95,7 @@ def test_each_wrong_wish_has_its_sentence_and_its_note_and_nothing_is_sent(askin
         ({"payment": asking.charge, "amount": "3", "currency": "xyz"}, "“xyz” is not a currency we know"),
         ({"payment": asking.charge, "reason": "because"}, "“because” is no reason that the payment provider keeps"),
         ({"payment": "ch_nowhere"}, "there is no payment ch_nowhere"),
-        ({"payment": gone.charge}, "the payment is refunded already (49.00 USD)"),
+        ({"payment": gone.charge}, "nothing of the 49.00 USD is left to refund"),
         ({"payment": stranger.charge, "customer": asking.stripe}, "is of another customer"),
         ({"amount": "3"}, "the ticket names no payment, and no payment of its customer is known"),
     ]  # fmt: skip
@@ -148,7 +149,10 @@ def test_a_ticket_that_goes_between_approval_and_send_is_not_refunded(asking: Bu
     world.until("payment.refund", "in_review")
 
     assert refunds(world) == []
-    assert "was merged into another one or deleted; nothing was sent" in ReviewItem.objects.get(action=action).reason
+    assert (
+        "was merged into another one or deleted; nothing was sent"
+        in ReviewItem.objects.exclude(state="resolved").get(action=action).reason
+    )
 
 
 def test_it_is_off_until_it_is_switched_on_and_silent_in_shadow(buyer: Buyer, settings: Any) -> None:

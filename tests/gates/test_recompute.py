@@ -20,7 +20,10 @@ def full():
     """A value of each field's type that is not its default."""
     made = {"now": NOW, "synced_at": {"billing": NOW}, "failed_at": NOW, "next_attempt_at": NOW}
     made |= {"invoice": Invoice("in_1", "open", "R-1", 100, 90, "usd", 2, NOW), "tenure_months": 3}
-    made |= {"payment": Payment("ch_1", "succeeded", 100, 10, "usd", is_customers=True, is_charged_back=True), "amount_30d_minor": 5}
+    made |= {
+        "payment": Payment("ch_1", "succeeded", 100, 10, "usd", is_customers=True, is_charged_back=True),
+        "amount_30d_minor": 5,
+    }
     made |= {"deal": Deal("7", lacks=(("tax_id", "missing"),), amount_minor=5, currency="usd", mapping=2)}
     for one in fields(Facts):
         if one.name in made or one.name in NOT_KEPT:

@@ -22,6 +22,7 @@ INCIDENTS = """
     GET  admin/incidents/messages/incident-update/  y  y  y  y  y  y  y  -  y  -
     POST admin/incidents/messages/incident-update/  -  -  y  -  -  y  -  -  y  -
     GET  admin/claims/                              y  y  y  y  y  y  y  -  y  -
+    GET  admin/claims/{claim_check}/                y  y  y  y  y  y  y  -  y  -
     POST admin/claims/verify/                       y  y  y  y  y  y  -  -  y  -
     GET  admin/incidents/services/                  y  y  y  y  y  y  y  -  y  -
     POST admin/incidents/services/                  -  -  y  y  -  y  -  -  y  -

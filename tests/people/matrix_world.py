@@ -14,7 +14,7 @@ from gates.incidents import desk, rounds, scope
 from gates.models import Absence, AccountHolder, CancellationBlock, OwnerSensitive, ReviewItem, Runbook, SavedView
 from ledger import clock
 from ledger.models import Action, Contract
-from sync.models import LinkImport, MappingVersion, SyncError, SyncOutcome, SyncProfileVersion, SyncRun
+from sync.models import ClaimCheck, LinkImport, MappingVersion, SyncError, SyncOutcome, SyncProfileVersion, SyncRun
 from sync.portal import links as portal_links
 from sync.slack.models import SlackAccount, SlackMessage
 from tests import factories as f
@@ -76,6 +76,7 @@ class World:
         self.colleague = person("Support")
         self.checklist = begun()
         self.incident = troubled()
+        self.claim_check = ClaimCheck.objects.create(source="person", digest="0" * 64, length=1, verdict="none")
         governance.make(self.asker)
         self.dispute = f.DisputeFactory()
         self.users = {who: account(who) for who in matrix.WHO}
@@ -130,7 +131,8 @@ class World:
                 "thread": self.event.correlation_id, "checklist": self.checklist.pk, "portal_link": self.portal_link.pk,
                 "holder": self.holder.pk, "block": self.block.pk,
                 "sensitive": lambda: OwnerSensitive.objects.order_by("pk").first().pk,
-                **governance.keys(), "incident": self.incident.pk, "dispute": self.dispute.pk,
+                **governance.keys(), "incident": self.incident.pk, "claim_check": self.claim_check.pk,
+                "dispute": self.dispute.pk,
                 "sync_run": self.sync_run.pk, "sync_error": self.sync_error.pk,
                 "import": self.link_import.pk,
             }[name]  # fmt: skip
@@ -210,6 +212,7 @@ class World:
             "assign": {**why, "to": None, "group": "Support"}, "confirm": why, "stop": why,
             "resume": {**why, "step": "ask"}, "step": {**why, "stage": "suggest"}, "pause": why,
             "sign-off": {**why, "version": 1},
+            "verify": {"text": "Refund issued.", "customer": self.contract.customer.external_id},
             "tick": {"state_version": 0}, "preview": ask, "actions": {**ask, **why},
         }.get(line.address.strip("/").rpartition("/")[2], {})  # fmt: skip
 

@@ -146,7 +146,7 @@ def test_where_only_the_last_rule_fits_an_automation_keeps_its_own_owner():
     assert (item.owner_group, item.fallback_group, item.routed_by) == (
         "Product Ops", "Support Manager", "owner of helper",
     )  # fmt: skip
-    assert opened(kind="contract.cancel", automation="helper").owner_group == "Billing Resolver"
+    assert opened(kind="contract.restore", automation="helper").owner_group == "Billing Resolver"
 
 
 def test_explain_says_who_and_why_by_the_same_rules():
@@ -169,13 +169,13 @@ def test_a_new_rule_is_asked_last_but_one_and_moves_up():
     made = routing_edit.save_rule(None, GOOD, by=manager)
     assert [one.title for one in rules()][-2:] == ["Big refunds", "Everything else"]
 
-    for _ in range(6):
+    for _ in range(8):
         routing_edit.move_rule(made.pk, by=manager, up=True)
 
     assert rules()[0] == made
-    assert [one.position for one in rules()] == list(range(1, 9))
+    assert [one.position for one in rules()] == list(range(1, 11))
     assert refused(routing_edit.move_rule, made.pk, by=manager, up=True) == (409, "place")
-    assert [row.decision for row in LedgerRow.objects.order_by("id")] == ["add_rule", *["move_rule"] * 6]
+    assert [row.decision for row in LedgerRow.objects.order_by("id")] == ["add_rule", *["move_rule"] * 8]
     assert LedgerRow.objects.first().subject_id == f"rule:{made.pk}"
 
 
@@ -219,7 +219,7 @@ def test_retiring_a_rule_leaves_its_items_and_closes_the_gap():
     item.refresh_from_db()
     assert item.owner_group == "Billing Resolver"
     assert opened().owner_group == "Support"
-    assert [one.position for one in rules()] == list(range(1, 7))
+    assert [one.position for one in rules()] == list(range(1, 9))
     assert refused(routing_edit.retire_rule, rule.pk, by=person(), reason="x") == (404, "unknown")
 
 
@@ -241,7 +241,7 @@ def test_a_rule_that_makes_no_sense_is_refused_by_field(wrong, field):
 
     assert (no.value.status, no.value.code) == (422, field)
     assert ": " in no.value.message
-    assert len(rules()) == 7
+    assert len(rules()) == 9
 
 
 def test_a_person_of_a_rule_belongs_to_its_group_and_works_here():
@@ -336,5 +336,5 @@ def test_several_editors_at_once_leave_one_order():
     [one.join() for one in threads]
 
     assert sorted(ended) == [0, 1, 2, 3]
-    assert [one.position for one in rules()] == list(range(1, 7 + 8 + 1))
+    assert [one.position for one in rules()] == list(range(1, 9 + 8 + 1))
     assert rules()[-1].title == "Everything else"

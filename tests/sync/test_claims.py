@@ -9,13 +9,17 @@ from django.test.utils import CaptureQueriesContext
 from gates import assistants, claims
 from gates.claims import wording as shipped
 from gates.claims.wording import BadWording
+from gates.incidents import desk, queue, rounds, scope
+from gates.models import OutreachTemplate
+from gates.presets_incidents import MESSAGES
 from gates.stop import Refused
 from ledger.models import LedgerRow
 from sync import actions
 from sync.claims import checking, drafts, wording
 from sync.claims.models import ClaimCheck
+from sync.incidents import sending
 from tests import claim_cases
-from tests.claim_cases import ACME, CASES, GLOBEX
+from tests.claim_texts import ACME, CASES, GLOBEX
 from tests.people.cast import person
 
 pytestmark = pytest.mark.django_db
@@ -108,3 +112,36 @@ def test_wording_is_data(tmp_path, settings):
         more.write_text(bad)
         with pytest.raises(BadWording, match=words):
             wording.of_file(str(more))
+
+
+def test_an_update_is_approved_only_where_it_is_true_for_every_reader(ledger):
+    ops = person("Product Ops")
+    for one in MESSAGES:
+        OutreachTemplate.objects.get_or_create(name=one["name"], version=1, defaults=one)
+    incident = desk.declare("Double charges", "major", scope.parse(["tier is starter"]), by=ops)
+
+    def approved(text):
+        incident.refresh_from_db()
+        say = {"template": "incident-update", "channel": "ticket", "text": text}
+        update = rounds.begin(incident.pk, by=ops, version=incident.state_version, **say)
+        asked = rounds.ask(update.pk, by=ops, version=update.state_version)
+        try:
+            return sending.approve(asked.pk, by=ops, version=asked.state_version, digest=queue.digest(asked)).state
+        except Refused as refusal:
+            rounds.drop(asked.pk, by=ops, version=asked.state_version)
+            return refusal.message
+
+    assert "“We refunded 80.00 USD to you.” is not confirmed by the ledger for 1 of 2 customers" in approved(
+        "We refunded 80.00 USD to you."
+    )
+    assert "for 2 of 2 customers" in approved("All of you will be refunded.\n\nYour plan was cancelled.")
+    assert approved("You were refunded. We are on it.") == "approved"
+
+
+def test_a_message_elsewhere_marks_what_nothing_confirms(ledger):
+    acme = claim_cases.Customer.objects.get(external_id=ACME)
+
+    assert drafts.marked("Add note: refund of 50.00 USD issued.", acme.pk).endswith("issued.")
+    for text, customer in (("Add note: refund of 51.00 USD issued.", acme.pk), ("Refund issued.", None)):
+        assert drafts.marked(text, customer) == f"{text} [not confirmed by the ledger]"
+    assert drafts.marked("Suspend contract: invoice in_1 failed.", acme.pk) == "Suspend contract: invoice in_1 failed."

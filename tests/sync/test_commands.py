@@ -107,7 +107,7 @@ class TestAutomation:
     def test_says_what_is_missing_with_its_numbers(self):
         earned("shadow")
         out = StringIO()
-        with pytest.raises(CommandError, match="7 of 8 conditions are not met"):
+        with pytest.raises(CommandError, match="5 of 7 conditions are not met"):
             call_command("automation", "onboarding", stdout=out)
         assert "[ ] Decisions: no event reached it in this stage, needed at least 1" in out.getvalue()
         assert "Registration: no person as owner" in out.getvalue()

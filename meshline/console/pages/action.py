@@ -81,8 +81,8 @@ def _roll_back(request: HttpRequest, action: Action) -> dict[str, Any]:
         why_not = f"your account may not roll back; it needs the permission {ROLL_BACK}"
     elif action.state != Action.State.APPLIED:
         why_not = f"the action is {action.get_state_display().lower()}; only what is confirmed can be undone"
-    elif kind is None or not kind.inverse:
-        reason = kind.irreversible_because if kind else ""
+    elif kind is None or not kind.inverse_of(action.params):
+        reason = kind.final_because(action.params) if kind else ""
         why_not = f"it cannot be undone by another action{f': {reason}' if reason else ''}"
     return {
         "allowed": not why_not, "why_not": why_not, "runbook": kind.runbook if kind else "",
