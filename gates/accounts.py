@@ -28,13 +28,13 @@ PAYMENT_STATES = {
 # in, and who is named for it, as role -> person; the account owner whom the customer's own record names is its AM.
 ACCOUNT = """
        coalesce(x.blocks -> ('billing:' || k.id) ->> 'subscription_status',
-                x.blocks -> ('subscription:' || k.id) ->> 'status'),
+                x.blocks -> ('subscription:' || k.id) ->> 'status') as paying,
        (select b.value -> 'source' ->> 'organization.country' from jsonb_each(x.blocks) b
-         where b.key like 'deal:%%' and b.value -> 'source' ? 'organization.country' order by b.key limit 1),
+         where b.key like 'deal:%%' and b.value -> 'source' ? 'organization.country' order by b.key limit 1) as country,
        coalesce((select jsonb_build_object('Enterprise AM', u.id) from auth_user u
                   where u.username = c.owner and u.is_active), '{}'::jsonb)
        || coalesce((select jsonb_object_agg(h.role, h.person_id) from gates_accountholder h
-                     where h.customer_id = c.id and h.retired_at is null), '{}'::jsonb)"""
+                     where h.customer_id = c.id and h.retired_at is null), '{}'::jsonb) as named"""
 
 OF_CUSTOMER = f"""
 select c.tier, c.mrr_minor, k.state, {ACCOUNT}

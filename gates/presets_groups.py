@@ -52,7 +52,7 @@ CONNECT: dict[str, list[str]] = {
     "Revenue Ops Lead": ["sync.check_connection", "sync.activate_mapping"],
     "Product Ops": ["sync.check_connection"],
 }
-COMPARE = ["sync.view_delta", "sync.view_reconcilerun"]
+COMPARE = ["sync.view_delta", "sync.view_reconcilerun", "sync.view_contextcheck"]
 MEND_DELTAS = ["sync.work_delta"]
 RECONCILE: dict[str, list[str]] = {
     "Support": COMPARE,

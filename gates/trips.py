@@ -65,7 +65,7 @@ def exceeded(found: Measured, limits: Mapping[str, Any]) -> list[Trip]:
 
 
 def check(found: Measured) -> list[Trip]:
-    """Halt everything where a limit is passed; what tripped it, or nothing where all is well or it is halted already."""
+    """Halt everything where a limit is passed; what tripped it, or nothing where all is well or halted already."""
     trips = exceeded(found, settings.MESHLINE_TRIPS)
     return trips if trips and trip(trips) else []
 

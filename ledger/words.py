@@ -2,10 +2,11 @@
 
 import re
 
-from ledger import cells, words_cancel, words_disputes, words_refunds
+from ledger import cells, words_cancel, words_disputes, words_reconcile, words_refunds
 
 KINDS = {
     **words_refunds.KINDS,
+    **words_reconcile.KINDS,
     **words_disputes.KINDS,
     **words_cancel.KINDS,
     "contract.suspend": "Suspend contract",
@@ -26,10 +27,6 @@ KINDS = {
     "ticket.handoff": "Write handoff note on ticket",
     "ticket": "Ticket",
     "mail.progress": "Send progress mail",
-    "reconcile.delta": "Settle a difference",
-    "reconcile.mismatch": "Too many differences",
-    "reconcile.duplicates": "Too many duplicates",
-    "reconcile.failed": "Comparison failed",
     "customer.identity": "Confirm a customer",
     "alert": "Page the on-call",
     "outreach.mail": "Write to customer by mail",
@@ -199,6 +196,7 @@ OUTCOMES = {
 # Why something waits for a person: the rule, gate or error class behind it, as a clause that ends a sentence.
 WHYS = {
     **words_refunds.WHYS,
+    **words_reconcile.WHYS,
     **words_disputes.WHYS,
     **words_cancel.WHYS,
     "safety_window": "the payment may still come",
@@ -252,7 +250,6 @@ WHYS = {
     "missing_right": "a system lacks the record",
     "field_differs": "two systems say different things",
     "duplicate": "a system has it twice",
-    "reconcile_customers": "the comparison of customers asks for it",
     "step_due": "a step of an onboarding is due",
     "step_late": "a step of an onboarding is late",
     "incident_without_scope": "an incident touches nobody that we know of",

@@ -49,6 +49,9 @@ SCHEDULES: tuple[Job, ...] = (
     Job("forget_tries", timedelta(hours=1), "meshline.throttle.forget"),
     Job("reconcile", timedelta(days=1), "sync.reconcile.runs.nightly", after=timedelta(hours=2)),
     Job("reconcile_go_on", timedelta(minutes=5), "sync.reconcile.runs.go_on"),
+    Job(
+        "reconcile_week", timedelta(days=7), "sync.reconcile.weekly.post", after=timedelta(days=4, hours=6, minutes=30)
+    ),
     Job("customer_sync", timedelta(minutes=15), "sync.customer_sync.jobs.begin", after=timedelta(minutes=9)),
     Job("sync_errors", timedelta(days=1), "sync.customer_sync.errors.archive", after=timedelta(hours=4)),
     Job("customer_sync_tend", timedelta(minutes=1), "sync.customer_sync.jobs.tend"),
@@ -63,6 +66,7 @@ SCHEDULES: tuple[Job, ...] = (
     Job("alerts", timedelta(minutes=1), "sync.incidents.paging.watch"),
     Job("rollout", timedelta(minutes=1), "sync.rollout.watch"),
     Job("weekly_triage", timedelta(days=7), "gates.rollout.triage.weekly", after=timedelta(days=4, hours=7)),
+    Job("check_context", timedelta(days=7), "sync.accuracy.weekly", after=timedelta(days=2, hours=5)),
     Job("erase_again", timedelta(hours=1), "sync.erasure.erasing.run", after=timedelta(minutes=20)),
     Job("retention", timedelta(days=1), "sync.erasure.retention.run", after=timedelta(hours=3, minutes=30)),
     Job("make_partitions", timedelta(days=1), "meshline.housekeeping.make_partitions", after=timedelta(hours=3)),

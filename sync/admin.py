@@ -12,7 +12,17 @@ from ledger.readonly import ReadOnlyAdmin, as_uuid, choice, exact, of_systems, p
 from ledger.words import from_identifier
 from sync.cells import answer_tag, condition_tag
 from sync.erasure.admin import ErasureAdmin
-from sync.models import Attempt, Delta, Erasure, JobRun, ProviderState, ReconcileRun, Refusal, SlackAccount, SlackMessage
+from sync.models import (
+    Attempt,
+    Delta,
+    Erasure,
+    JobRun,
+    ProviderState,
+    ReconcileRun,
+    Refusal,
+    SlackAccount,
+    SlackMessage,
+)
 from sync.reconcile.admin import DeltaAdmin, ReconcileRunAdmin
 from sync.slack.lists import SlackAccountAdmin, SlackMessageAdmin
 

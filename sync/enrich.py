@@ -30,7 +30,9 @@ def stale(
 ) -> list[str]:
     """The needed blocks that were not read within the limit and can be read at all; `params` are the action's."""
     wanted = [name for name in needs if name not in NAMED or params.get(NAMED[name])]
-    return [name for name in wanted if _readable(known, name, params) and _older(known.blocks.get(name, {}), now, limit)]
+    return [
+        name for name in wanted if _readable(known, name, params) and _older(known.blocks.get(name, {}), now, limit)
+    ]
 
 
 def _older(block: dict[str, Any], now: datetime, limit: timedelta) -> bool:
@@ -56,9 +58,7 @@ def read(
         return _read(known, names, exchanges, params)
 
 
-def _read(
-    known: Known, names: Sequence[str], exchanges: list[Exchange], params: Mapping[str, Any]
-) -> dict[str, Any]:
+def _read(known: Known, names: Sequence[str], exchanges: list[Exchange], params: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     readers: dict[str, Callable[[Known, list[Exchange]], dict[str, Any]]] = {
         "billing": _billing, "entitlement": _entitlement, "support": lambda known, made: _support(str(params.get("ticket") or known.refs.ticket), made),

@@ -148,6 +148,23 @@ class JobRun(models.Model):
         return f"{self.job} {self.planned_at:%Y-%m-%d %H:%M}"
 
 
+class ContextCheck(models.Model):
+    """One comparison of stored facts with a live read; `fields` is {block.field: [compared, equal]}. Insert only."""
+
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(default=clock.now)
+    started_by = models.CharField(max_length=150)
+    sampled = models.IntegerField(default=0, help_text="Contracts that were looked at")
+    unread = models.IntegerField(default=0, help_text="Blocks that could not be read")
+    fields = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"context check {self.pk}"
+
+
 class PollMark(models.Model):
     """How far a system's changes were asked for, beside being told of them; the next poll begins a little before."""
 

@@ -14,7 +14,7 @@ def reconciled() -> tuple[tuple[str, datetime | None, str], ...]:
     """The last run of every check that ended: its name, when, and what is wrong with it, in words."""
     ended = ReconcileRun.objects.filter(finished_at__isnull=False).order_by("check_name", "-id")
     newest = {one.check_name: one for one in ended.distinct("check_name")}
-    return tuple(_said(name, newest.get(name)) for name in checks.CHECKS)
+    return tuple(_said(name, newest.get(name)) for name in checks.possible())
 
 
 def _said(name: str, run: ReconcileRun | None) -> tuple[str, datetime | None, str]:
@@ -22,6 +22,8 @@ def _said(name: str, run: ReconcileRun | None) -> tuple[str, datetime | None, st
         return name, None, ""
     if run.outcome == ReconcileRun.Outcome.FAILED:
         return name, run.finished_at, "the last run failed"
+    if run.outcome == ReconcileRun.Outcome.PARTIAL:
+        return name, run.finished_at, "the last run was partial"
     wrong = f"{run.differing} of {run.compared} records differ, too many" if run.flagged else ""
     return name, run.finished_at, wrong
 

@@ -13,7 +13,18 @@ from gates.models import Approval, Automation, Comment, GateVersion, ReviewItem,
 from ledger import clock
 from ledger.identity import lane_of, mint_external_id
 from ledger.models import Action, ContextRecord, Contract, Customer, Event, EventBody, ExternalId, LedgerRow
-from sync.models import Attempt, Delta, Dispute, DrainSlot, Erasure, JobRun, ProviderState, ReconcileRun, Refusal
+from sync.models import (
+    Attempt,
+    ContextCheck,
+    Delta,
+    Dispute,
+    DrainSlot,
+    Erasure,
+    JobRun,
+    ProviderState,
+    ReconcileRun,
+    Refusal,
+)
 
 
 class UserFactory(DjangoModelFactory):
@@ -233,6 +244,15 @@ class JobRunFactory(DjangoModelFactory):
 
     job = "sweep"
     planned_at = factory.Sequence(lambda n: clock.now() - timedelta(minutes=n))
+
+
+class ContextCheckFactory(DjangoModelFactory):
+    class Meta:
+        model = ContextCheck
+
+    began_at = factory.LazyFunction(clock.now)
+    started_by = "system:test"
+    fields = factory.LazyFunction(lambda: {"billing.subscription_status": [2, 1]})
 
 
 class ErasureFactory(DjangoModelFactory):

@@ -12,7 +12,7 @@ from ledger.models import Customer
 from meshline.api.base import ApiView, Paged, acts, found, looks, page_of
 from meshline.api.customers import customer_data
 from meshline.api.shapes import BY_NAME, CustomerShape
-from meshline.api.strict import Body, Choice, Query, Text, Whole
+from meshline.api.strict import Body, Choice, Moment, Query, Text, Whole
 from meshline.api.verbs import REASON, colleague
 from sync.onboarding import identity
 from sync.reconcile import checks, desk, runs, words
@@ -25,7 +25,7 @@ class RunShape(serializers.ModelSerializer):
     """One comparison of two systems. A failed one compared nothing."""
 
     check = serializers.CharField(source="check_name")
-    state = serializers.SerializerMethodField(help_text="running, agree, differ or failed")
+    state = serializers.SerializerMethodField(help_text="running, agree, differ, partial or failed")
     classes = serializers.DictField(source="counts", help_text="Differences found, by class")
 
     class Meta:
@@ -33,6 +33,7 @@ class RunShape(serializers.ModelSerializer):
         fields = (
             "id", "check", "state", "started_by", "started_at", "finished_at", "error", "left_rows", "right_rows",
             "compared", "differing", "classes", "opened", "closed", "mismatch_permille", "new_customers", "flagged",
+            "gaps", "covers_from", "covers_to",
         )  # fmt: skip
 
     def get_state(self, one: ReconcileRun) -> str:
@@ -43,7 +44,8 @@ class RunShape(serializers.ModelSerializer):
 # `class` is a word of the language, so it is named by text; the same for the check.
 DELTA_FIELDS = (
     "id", "state", "state_version", "check", "class", "key", "field", "left_value", "right_value", "refs",
-    "owner_system", "owner_group", "owner", "customer", "item_id", "reason", "first_run_id", "last_run_id",
+    "owner_system", "owner_group", "owner", "customer", "item_id", "action_id", "reason",
+    "accepted_until", "first_run_id", "last_run_id",
     "closed_run_id", "first_seen_at", "last_seen_at", "resolved_at", "times_seen", "sentence", "suggested",
 )  # fmt: skip
 
@@ -104,6 +106,12 @@ class DeltaReasonBody(DeltaBody):
     """The same, and why."""
 
     reason = Text(500, help_text=REASON)
+
+
+class DeltaAcceptBody(DeltaReasonBody):
+    """The same, and how long at most."""
+
+    until = Moment(required=False, allow_null=True, default=None, help_text="It opens again by itself then")
 
 
 class DeltaAssignBody(DeltaReasonBody):
@@ -173,9 +181,11 @@ class DeltaPage(ApiView):
 
 BODIES: dict[str, tuple[str, type[Body]]] = {
     "acknowledge": ("Mark it as seen", DeltaBody), "assign": ("Give it to somebody", DeltaAssignBody),
-    "accept": ("Let it stay while both values stay the same", DeltaReasonBody),
+    "accept": ("Let it stay while both values stay the same", DeltaAcceptBody),
     "resolve": ("Say that it was put right", DeltaReasonBody),
     "open_item": ("Put it into the review queue", DeltaBody),
+    "propose": ("Ask for the action that puts it right, through the gates", DeltaReasonBody),
+    "fetch": ("Fetch the event that never came", DeltaBody),
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """A difference with both sides next to each other and what people do about it; a run with what it found."""
 
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, cast
 
 from django.contrib import messages
@@ -18,7 +19,7 @@ from ledger.readonly import actor_names, page_of
 from ledger.words import from_identifier, why_words
 from meshline.console import doors, form_fields, parts
 from meshline.console.page import Block, Page, Site, present
-from sync.reconcile import checks, desk, runs, words
+from sync.reconcile import checks, desk, ending, fixes, judging, runs, weekly, words
 from sync.reconcile.admin import counts_words, owner_words, run_tag, state_tag
 from sync.reconcile.models import Delta, ReconcileRun
 
@@ -27,11 +28,14 @@ LABELS = {
     "acknowledge": "Acknowledge", "resolve": "It was put right", "accept": "Accept as it is",
     "open_item": "Open review item",
 }  # fmt: skip
+FIXES = {"propose": "Ask for the fix", "fetch": "Fetch the event now"}  # shown where they fit
 DONE = {
     "acknowledge": "{delta} is marked as seen.", "assign": "{delta} was handed on.",
     "accept": "{delta} is accepted. It comes back when one of the values changes.",
     "resolve": "{delta} is closed. The next run opens it again if it is still there.",
     "open_item": "{item} was opened about {delta}.",
+    "propose": "The fix was asked for. It is judged by the gates like any other action.",
+    "fetch": "The event was fetched into the inbox. The next run closes the difference.",
 }  # fmt: skip
 PERSONAL = ("email", "phone", "lastname", "firstname")
 MOST_PEOPLE = 200
@@ -67,10 +71,12 @@ def _ledger(one: Delta) -> str:
 
 def _both(request: HttpRequest, one: Delta) -> Block:
     """What each side says, and the records it says it of."""
-    systems = checks.sides(one.check_name)
+    systems = checks.sides(one.check_name, one.field)
     columns = tuple(cells.system(name) + (", decides" if name == one.owner_system else "") for name in systems)
     values = [_value(request, one, value) for value in (one.left_value, one.right_value)]
     records = ("Records", *(_records(one, name) for name in systems))
+    if systems[1] == "providers":  # several systems on that side
+        records = ("Records", _records(one, "meshline"), _records(one, "providers", "stripe", "netsuite", "zendesk"))
     return Block(
         "Side by side",
         columns=("", *columns),
@@ -93,13 +99,15 @@ def _value(request: HttpRequest, one: Delta, value: str) -> SafeString:
     return cells.theirs(value, 300)
 
 
-def _records(one: Delta, system: str) -> SafeString:
-    listed = [(kind, key) for name, kind, key in one.refs if name == system]
-    shown = [(from_identifier(kind).lower(), _door(system, kind, key)) for kind, key in listed]
+def _records(one: Delta, *systems: str) -> SafeString:
+    listed = [(name, kind, key) for name, kind, key in one.refs if name in systems]
+    shown = [(from_identifier(kind).lower(), _door(name, kind, key)) for name, kind, key in listed]
     return format_html_join("; ", "{} {}", shown) if shown else cells.dash()
 
 
 def _door(system: str, kind: str, key: str) -> SafeString:
+    if system == "meshline" and judging.is_id(key):
+        return format_html('<a href="{}">{}</a>', reverse("admin:ledger_action_change", args=[key]), f"…{key[-8:]}")
     url = doors.address(system, kind, key)
     if not url.startswith(doors.SAFE):
         return cells.code(key)
@@ -111,8 +119,12 @@ def _fix(one: Delta) -> Block:
     if one.kind == Delta.Kind.IDENTITY and one.customer_id:
         more = ("Confirm who it is", reverse("admin:customer_identity", args=[one.customer_id]))
     pairs = [("Suggested", capfirst(words.fix(one)))]
+    if one.action_id:
+        pairs.append(("Asked for", _door("meshline", "action", str(one.action_id))))
     if one.reason:
         pairs.append(("Said by a person", cells.theirs(one.reason, 300)))
+    if one.accepted_until:
+        pairs.append(("Accepted until", cells.moment(one.accepted_until)))
     return Block("What would put it right", pairs=pairs, more=more)
 
 
@@ -127,8 +139,11 @@ def _found_in(request: HttpRequest, one: Delta) -> Block | None:
 def _verbs(request: HttpRequest, one: Delta) -> dict[str, Any]:
     """The buttons of this person, and whom it may be given to."""
     user = cast(User, request.user)
+    fitting = {name: label for name, label in FIXES.items() if not desk.why_not(one, user, name)}
+    fix = fixes.action_for(one)
+    labels = {**fitting, **({"propose": fix.label} if fix and "propose" in fitting else {}), **LABELS}
     buttons = [
-        {"name": name, "label": label, "why_not": desk.why_not(one, user, name)} for name, label in LABELS.items()
+        {"name": name, "label": label, "why_not": desk.why_not(one, user, name)} for name, label in labels.items()
     ]
     why_not = desk.why_not(one, user, "assign")
     people = (
@@ -166,8 +181,10 @@ def act(site: Site, request: HttpRequest, delta_id: int, verb: str) -> HttpRespo
 def _said(request: HttpRequest, verb: str) -> dict[str, Any]:
     """What a verb takes. Raises Refused 422 naming the field."""
     said: dict[str, Any] = {"by": request.user, "version": form_fields.number(request, "version", most=10**9)}
-    if verb in ("assign", "accept", "resolve"):
+    if verb in ("assign", "accept", "resolve", "propose"):
         said["reason"] = form_fields.text(request, "reason")
+    if verb == "accept":
+        said["until"] = _day_after(form_fields.text(request, "until"))
     if verb == "assign":
         kind, _, key = form_fields.text(request, "to").partition(":")
         said["to"] = User.objects.filter(pk=form_fields.key(key) or 0).first() if kind == "user" else None
@@ -177,13 +194,24 @@ def _said(request: HttpRequest, verb: str) -> dict[str, Any]:
     return said
 
 
+def _day_after(value: str) -> datetime | None:
+    """The end of a day (UTC) from its date; None for none. Raises Refused 422."""
+    if not value:
+        return None
+    try:
+        day = date.fromisoformat(value)
+    except ValueError as error:
+        raise Refused(422, "until", "until: a day as year-month-day, such as 2026-12-31") from error
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
 # --- runs
 
 
 def run(request: HttpRequest, one: ReconcileRun) -> Page:
     """The page of one run: how far it is, or what came of it."""
     left, right = map(cells.system, checks.sides(one.check_name))
-    is_over = one.outcome in ("agree", "differ")
+    is_over = one.outcome in ending.COMPARED
     found = Delta.objects.filter(last_run=one).select_related("owner", "customer") if is_over else Delta.objects.none()
     who = actor_names([one.started_by])[one.started_by]
     return Page(
@@ -199,6 +227,7 @@ def run(request: HttpRequest, one: ReconcileRun) -> Page:
         ],
         main=[_found(request, list(found.order_by("-id")[: parts.MOST]), one)],
         side=[
+            *_gaps(one),
             Block("By class", pairs=_classes(one), empty="No differences." if is_over else "Not compared."),
             Block(
                 "What it changed",
@@ -218,7 +247,16 @@ def _sentence(one: ReconcileRun) -> str | SafeString:
     if one.outcome == ReconcileRun.Outcome.FAILED:
         said = cells.theirs(one.error, 300)
         return format_html("{}. Nothing was compared, and nothing was opened or closed.", said)
-    return f"{capfirst(counts_words(one))} among {one.compared:,} records."
+    told = f"{capfirst(counts_words(one))} among {one.compared:,} records."
+    if one.outcome == ReconcileRun.Outcome.PARTIAL:
+        return f"Partial: not everything could be compared, and nothing was closed. Found so far: {told}"
+    return told
+
+
+def _gaps(one: ReconcileRun) -> list[Block]:
+    """What was not compared, and why."""
+    rows = [(cells.plain(name, 40), cells.theirs(why, 300)) for name, why in one.gaps]
+    return [Block("Not compared", columns=("List", "Why"), rows=rows)] if rows else []
 
 
 def _classes(one: ReconcileRun) -> list[tuple[str, int]]:
@@ -231,7 +269,7 @@ def _found(request: HttpRequest, found: list[Delta], one: ReconcileRun) -> Block
     empty = "Both sides agree." if one.outcome == "agree" else "None of them was last found in this run."
     if not request.user.has_perm(VIEW):
         found, empty = [], "Your account may not see differences."
-    elif one.outcome not in ("agree", "differ"):
+    elif one.outcome not in ending.COMPARED:
         empty = "This run compared nothing."
     return table(found, "Differences found", empty, f"{reverse('admin:sync_delta_changelist')}?run={one.pk}")
 
@@ -276,6 +314,10 @@ def of_item(item: Any) -> Block | None:
         url = reverse("admin:sync_delta_change", args=[evidence["delta"]])
         pairs = [("Suggested", cells.theirs(item.reason, 300))]
         return Block("A difference between systems", pairs=pairs, more=("Look at both sides", url), wide=True)
+    if item.kind == weekly.ITEM:
+        pairs = [("", cells.theirs(line, 400)) for line in evidence.get("week", [])]
+        more = ("Differences by field", reverse("admin:reconcile_groups"))
+        return Block("The last seven days", pairs=pairs, more=more, wide=True)
     if item.kind.startswith("reconcile.") and "run" in evidence:
         url = reverse("admin:sync_reconcilerun_change", args=[evidence["run"]])
         told = "It is settled by itself as soon as a later run is fine again."

@@ -9,17 +9,15 @@ from gates.models import ReviewItem
 from ledger import cells, money
 from ledger.words import state_words
 from meshline.console.page import Block
+from meshline.console.pages.item_story import Story
 
 
-def block(item: ReviewItem) -> Block | None:
+def block(item: ReviewItem, story: Story) -> Block | None:
     """The explanation; nothing once the item is settled."""
     if item.state == ReviewItem.State.RESOLVED:
         return None
-    account = accounts.of_customer(item.customer.external_id) if item.customer else {}
-    contract = item.action.contract if item.action else None
+    account = _account(story)
     told: dict[str, Any] = {"kind": item.kind, "why": item.why, "automation": item.automation, **account}
-    if contract is not None:
-        told["contract_state"] = contract.state
     owner = ownership.current().owner_of(told)
     pairs: list[tuple[str, Any]] = [("Came here by", cells.plain(item.routed_by, 200) or "no rule; it was given")]
     if account:
@@ -27,6 +25,14 @@ def block(item: ReviewItem) -> Block | None:
     moved = item.owner_group != owner.group or (owner.person is not None and item.owner_id not in (None, owner.person))
     pairs.append(("By the rules of now", format_html("{}{}", _clause(owner), _since(moved=moved))))
     return Block("Who gets this, and why", pairs=pairs)
+
+
+def _account(story: Story) -> dict[str, Any]:
+    """What routing needs of the customer and of the contract that the item is about."""
+    for one in story.raw["account"]:
+        known = {name: one[name] for name in ("tier", "mrr_minor", "contract_state")}
+        return {**known, **accounts.known(one["paying"], one["country"], one["named"])}
+    return {}
 
 
 def _clause(owner: ownership.Owner) -> str:

@@ -16,6 +16,7 @@ import psutil
 from django.conf import settings
 
 from meshline import supervise
+from meshline.demo import desk
 from meshline.demo.preflight import FORCED, HOST
 from meshline.supervise import ROOT, Spec, Supervisor
 from sync.sandbox import keys
@@ -135,6 +136,7 @@ def environment(sandbox_url: str, day_seconds: float, console_url: str = "") -> 
         "MESHLINE_MAIL_HOST": HOST,
         "MESHLINE_MAIL_PORT": str((urlsplit(sandbox_url).port or 0) + smtp.BESIDE),
         "MESHLINE_MAIL_FROM": "onboarding@meshline.example",
+        **desk.environment(),
         "MESHLINE_SAFETY_WINDOW_SECONDS": str(max(1, round(3 * day_seconds))),
         "MESHLINE_ATTEMPT_MARGIN_SECONDS": "1",
         "MESHLINE_RETRY_FIRST_WAIT_MS": "200",

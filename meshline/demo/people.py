@@ -13,7 +13,11 @@ from gates.models import ReviewItem
 DOMAIN = "meshline.example"
 # Who holds the key of this checkout can read the passwords anyway, and they have 75 random bits: few rounds will do.
 ROUNDS = 20_000
-AUTOMATIONS = ("dunning", "onboarding")
+# One at each stage, so that a visitor sees what each of them means.
+STAGES = {
+    "dunning": "full", "onboarding": "full", "customer_sync": "half", "tickets": "ten", "dispute_recovery": "canary",
+    "refunds": "suggest",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,8 @@ def arrive() -> None:
             password=encoded,
         )  # fmt: skip
         user.groups.add(Group.objects.get(name=person.group))
-    for name in AUTOMATIONS:
-        automations.place(name, "full", why="demo: the simulators stand in for the providers")
+    for name, stage in STAGES.items():
+        automations.place(name, stage, why="demo: the simulators stand in for the providers")
 
 
 def press_stop() -> str:

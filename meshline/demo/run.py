@@ -9,7 +9,7 @@ from typing import TextIO
 import psutil
 
 from gates import stop
-from meshline.demo import deals, fresh, people, refunds, summary
+from meshline.demo import deals, desk, fresh, people, refunds, summary
 from meshline.demo.house import Broken, House, Interrupted
 from sync.sandbox.remote import Remote, RemoteError
 from sync.sandbox.story import Scene, Story
@@ -75,6 +75,7 @@ class Demo:
         if kept:
             self.say(f"What was in it is kept as the database {kept}")
         people.arrive()
+        desk.furnish()
         self.say("Starting simulators, web and workers")
         self.house.start()
         self.house.wait_until_ready()
@@ -116,13 +117,21 @@ class Demo:
     def inside(self, story: Story) -> list[Scene]:
         """What the people of the house do."""
         return [
+            Scene(2.2, lambda: desk.wishes(self.remote, story.customers)),
             Scene(2.3, lambda: refunds.ask(story.customers)),
+            Scene(2.6, lambda: desk.inquiry(self.remote, story.customers)),
+            Scene(2.8, lambda: desk.ask_cancellations(story.customers)),
+            Scene(3.1, lambda: desk.suggest(story.customers)),
             Scene(3.2, refunds.decide),
             Scene(3.3, lambda: deals.retry_in_slack(self.remote, self.house.wait)),
             Scene(3.4, deals.refuse),
+            Scene(3.6, desk.decide_cancellation),
             Scene(4.1, people.press_stop),
             Scene(4.6, people.ask_resume),
             Scene(4.8, people.confirm_resume),
+            Scene(5.2, lambda: desk.outage(self.remote)),
+            Scene(5.7, lambda: desk.flips(self.remote)),
+            Scene(6.4, desk.write_to_customers),
             Scene(7.9, self.give_back),
         ]
 

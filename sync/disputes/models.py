@@ -107,5 +107,6 @@ class Dispute(Stateful):
 
 
 VERBS = {
-    "waiting": "await_answer", "reviewed": "examine", "unclear": "puzzle", "won": "win", "lost": "lose", "ended": "end_dispute",
+    "waiting": "await_answer", "reviewed": "examine", "unclear": "puzzle", "won": "win", "lost": "lose",
+    "ended": "end_dispute",
 }  # fmt: skip

@@ -14,6 +14,7 @@ from gates.presets_groups import GROUPS
 from ledger import cells, clock
 from ledger.readonly import ReadOnlyAdmin, choice, exact, of_states, page_of
 from sync.reconcile import checks, words
+from sync.reconcile.ending import COMPARED
 from sync.reconcile.models import Delta, ReconcileRun
 from sync.reconcile.runs import PERMISSION
 
@@ -32,6 +33,8 @@ def run_tag(one: ReconcileRun) -> SafeString:
         return cells.tag("waiting", "Running")
     if one.outcome == ReconcileRun.Outcome.FAILED:
         return cells.tag("failed", "Failed, nothing compared")
+    if one.outcome == ReconcileRun.Outcome.PARTIAL:
+        return cells.tag("failed", "Partial, see what was not compared")
     if one.flagged:
         return cells.tag("failed", "Flagged: over 2 % differ")
     return cells.tag("applied", "Agree") if one.outcome == "agree" else cells.tag("in_review", "Differ")
@@ -49,10 +52,12 @@ def owner_words(one: Delta) -> SafeString:
 
 def last_runs() -> list[dict[str, Any]]:
     """The newest run of each check, for the head of both lists."""
-    newest = [(check, ReconcileRun.objects.filter(check_name=check.name).first()) for check in checks.CHECKS.values()]
+    found = ReconcileRun.objects.order_by("check_name", "-id").distinct("check_name")
+    newest = {run.check_name: run for run in found}
+    rows = [(checks.CHECKS[name], newest.get(name)) for name in checks.possible()]
     return [
         {"check": check, "run": run, "tag": run_tag(run) if run else "", "counts": counts_words(run) if run else ""}
-        for check, run in newest
+        for check, run in rows
     ]
 
 
@@ -81,7 +86,7 @@ class ReconcileList(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list under the last run of each check, with the button to run it again."""
-        more = {"last_runs": last_runs(), "may_run": request.user.has_perm(PERMISSION)}
+        more = {"last_runs": last_runs(), "may_run": request.user.has_perm(PERMISSION), "compared": COMPARED}
         return super().changelist_view(request, {**more, **(extra_context or {})})
 
 
@@ -97,6 +102,7 @@ class DeltaAdmin(ReconcileList):
         choice("owner", "Owner", OWNERS),
         choice("check", "Check", {name: (one.title, Q(check_name=name)) for name, one in checks.CHECKS.items()}),
         choice("age", "Age", AGES),
+        choice("fix", "Fix", {"asked": ("Asked for", Q(action_id__isnull=False))}),
         exact("field", "Field", "field", str),
         exact("run", "Found in run", "last_run_id"),
         exact("customer", "Customer", "customer_id"),
@@ -200,12 +206,12 @@ class ReconcileRunAdmin(ReconcileList):
     @admin.display(description="Differences")
     def found(self, one: ReconcileRun) -> Any:
         """By class."""
-        return counts_words(one) if one.outcome in ("agree", "differ") else cells.dash()
+        return counts_words(one) if one.outcome in COMPARED else cells.dash()
 
     @admin.display(description="Of records")
     def share(self, one: ReconcileRun) -> Any:
         """The share of records that differ."""
-        return f"{one.mismatch_permille / 10:.1f} %" if one.outcome in ("agree", "differ") else cells.dash()
+        return f"{one.mismatch_permille / 10:.1f} %" if one.outcome in COMPARED else cells.dash()
 
     @admin.display(description="Opened, closed")
     def moved(self, one: ReconcileRun) -> str:

@@ -30,7 +30,8 @@ def judge(run: ReconcileRun) -> None:
     _item(run, MISMATCH, f"Reconciliation of {run.check_name}: {share}.", is_on=run.flagged)
     words = f"{doubled} duplicate{'s' if doubled != 1 else ''} against {run.new_customers} new customers in a week"
     _item(run, DUPLICATES, f"Reconciliation of {run.check_name}: {words}, more than 0.5 %.", is_on=too_many)
-    _item(run, FAILED, "", is_on=False)
+    is_partial = run.outcome == ReconcileRun.Outcome.PARTIAL
+    _item(run, FAILED, f"Reconciliation of {run.check_name} is partial: {run.error}.", is_on=is_partial)
 
 
 def _new_duplicates(run: ReconcileRun) -> int:

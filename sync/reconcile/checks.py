@@ -30,7 +30,7 @@ class Check:
     lists: Mapping[str, str]
     kinds: tuple[str, ...]
     read: Callable[[str, str, Kept, list[Exchange]], Page]
-    store: Callable[[int, str, Page], tuple[int, int]]
+    store: Callable[[int, str, Page, Kept], tuple[int, int]]
     compare: Callable[[int, Kept], Iterator[Compared]]
     sides: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # mark of a leg -> its two systems
     can_be_partial: bool = False  # a list that cannot be read takes only its own part away

@@ -77,7 +77,7 @@ def fields_of(kept: dict[str, Any]) -> list[Field]:
 # --- keeping what was read
 
 
-def store(run_id: int, name: str, page: Page) -> tuple[int, int]:
+def store(run_id: int, name: str, page: Page, kept: dict[str, Any]) -> tuple[int, int]:
     """Keep a page in the caller's transaction; how many records of the left and of the right side took part."""
     try:
         if name in ("deals", "archived"):

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
+
 from ledger import book, clock, sets
 from sync.reconcile.finding import Finding
 
@@ -35,6 +37,7 @@ update sync_delta d set state = v.state, state_version = v.state_version, left_v
        right_value = v.right_value, left_print = v.left_print, right_print = v.right_print, refs = v.refs::jsonb,
        ids = v.ids::jsonb, customer_id = coalesce(v.customer_id, d.customer_id), last_seen_at = %(now)b,
        last_run_id = %(run)b::bigint,
+       accepted_until = case when v.state = 'accepted' then d.accepted_until end,
        times_seen = d.times_seen + 1, resolved_at = case when v.state <> 'open' then d.resolved_at end,
        closed_run_id = case when v.state <> 'open' then d.closed_run_id end
   from unnest({", ".join(f"%({name})b::{'text' if kind == 'jsonb' else kind}[]" for name, kind in SEEN_TYPES.items())})
@@ -44,11 +47,17 @@ GONE = """
 with gone as (
   select id, state as before from sync_delta
    where check_name = %(check)b and kind = any(%(kinds)b::text[]) and last_run_id is distinct from %(run)b::bigint
-     and state = any(%(states)b::text[]) order by id for update)
+     and key <> all(%(but)b::text[]) and state = any(%(states)b::text[]) order by id for update)
 update sync_delta d set state = 'resolved', state_version = d.state_version + 1, resolved_at = %(now)b,
        closed_run_id = %(run)b::bigint
   from gone where d.id = gone.id
 returning d.id, gone.before, d.state_version, d.kind, d.field, d.customer_id, d.correlation_id, d.item_id"""
+DUE = """
+with due as (
+  select id from sync_delta where state = 'accepted' and accepted_until <= %(now)b order by id for update)
+update sync_delta d set state = 'open', state_version = d.state_version + 1, accepted_until = null
+  from due where d.id = due.id
+returning d.id, d.state_version, d.kind, d.field, d.customer_id, d.correlation_id"""
 SETTLE_ITEMS = """
 update gates_reviewitem set state = 'resolved', state_version = state_version + 1, resolution = %(how)b,
        resolved_at = %(now)b, resolved_by_id = %(by)b::int
@@ -124,16 +133,21 @@ def accepted(check: str) -> set[tuple[str, str, str, str, str]]:
     """What people accepted as it is: class, key, field and both fingerprints."""
     found = sets.run(
         """select kind, key, field, left_print, right_print from sync_delta
-            where check_name = %(check)b and state = 'accepted'""",
-        {"check": check},
+            where check_name = %(check)b and state = 'accepted'
+              and (accepted_until is null or accepted_until > %(now)b)""",
+        {"check": check, "now": clock.now()},
     )
     return {(row[0], row[1], row[2], row[3], row[4]) for row in found}
 
 
-def close_gone(check: str, kinds: Sequence[str], run: int) -> int:
-    """Resolve what this run did not find any more, with the items opened about it; how many there were."""
+def close_gone(check: str, kinds: Sequence[str], run: int, but: Sequence[str] = ()) -> int:
+    """Resolve what this run did not find any more, with the items opened about it; how many there were.
+
+    `but` are keys that the run could not judge: what is open about them stays so.
+    """
     now = clock.now()
     asked = {"check": check, "kinds": list(kinds), "run": run, "states": list(NOT_RESOLVED), "now": now}
+    asked["but"] = list(but)
     gone = sets.run(GONE, asked)
     reason = [{"rule": "rerun", "reason": f"run {run} did not find it any more"}]
     book.write_rows(
@@ -149,6 +163,25 @@ def close_gone(check: str, kinds: Sequence[str], run: int) -> int:
     )  # fmt: skip
     settle_items([row[-1] for row in gone if row[-1]], "gone")
     return len(gone)
+
+
+def reopen_due() -> int:
+    """Open what was accepted until a time that is over; how many there were. Scheduled."""
+    with transaction.atomic():
+        due = sets.run(DUE, {"now": clock.now()})
+        book.write_rows(
+            [
+                {
+                    "subject_kind": SUBJECT, "subject_id": str(key), "decision": "reopen", "actor": ACTOR,
+                    "prior_state": "accepted", "post_state": "open", "state_version": version, "outcome": "open",
+                    "customer_id": customer, "correlation_id": correlation,
+                    "reasons": [{"rule": "accepted_until", "reason": "the time that it was accepted for is over"}],
+                    "inputs": {"class": kind, "field": field},
+                }
+                for key, version, kind, field, customer, correlation in due
+            ]
+        )  # fmt: skip
+    return len(due)
 
 
 def settle_items(ids: Sequence[int], how: str, by: int | None = None) -> None:

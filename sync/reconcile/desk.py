@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group, User
@@ -13,14 +14,18 @@ from gates.models import ReviewItem
 from gates.playbooks import onboarding
 from gates.stop import Refused
 from ledger import book, clock
-from sync.reconcile import deltas, words
+from sync.reconcile import deltas, fixes, words
 from sync.reconcile.models import Delta
 
 WORK, ACCEPT = "sync.work_delta", "sync.accept_delta"
-PERMISSIONS = {"acknowledge": WORK, "assign": WORK, "resolve": WORK, "open_item": WORK, "accept": ACCEPT}
+PERMISSIONS = {
+    "propose": WORK, "fetch": WORK, "acknowledge": WORK, "assign": WORK, "resolve": WORK, "open_item": WORK,
+    "accept": ACCEPT,
+}  # fmt: skip
 ITEM = "reconcile.delta"
 ASKED_BY = "the group that the difference belongs to"
 LONGEST_REASON = 500
+LONGEST_ACCEPTED = timedelta(days=366)
 
 
 def acknowledge(delta_id: int, *, by: User, version: int) -> Delta:
@@ -53,12 +58,18 @@ def assign(
     return _run(delta_id, "assign", by, version, change)
 
 
-def accept(delta_id: int, *, by: User, version: int, reason: str) -> Delta:
-    """It may stay as it is while both values stay the same. Raises Refused: 403, 404, 409, 422 reason."""
+def accept(delta_id: int, *, by: User, version: int, reason: str, until: datetime | None = None) -> Delta:
+    """It may stay as it is while both values stay the same, and no longer than until then where a time is named.
+
+    Raises Refused: 403, 404, 409, 422 reason or until.
+    """
 
     def change(delta: Delta) -> str:
         delta.reason = _reason(reason)
+        if until is not None and not clock.now() < until <= clock.now() + LONGEST_ACCEPTED:
+            raise Refused(422, "until", f"until: a day from tomorrow on, at most {LONGEST_ACCEPTED.days} days ahead")
         delta.accept()
+        delta.accepted_until = until
         return delta.reason
 
     return _run(delta_id, "accept", by, version, change)
@@ -103,8 +114,38 @@ def open_item(delta_id: int, *, by: User, version: int) -> Delta:
     return _run(delta_id, "open_item", by, version, change)
 
 
+def propose(delta_id: int, *, by: User, version: int, reason: str) -> Delta:
+    """Ask for the action that puts it right, through the gates. Raises Refused: 403, 404, 409, 422, as asking does."""
+    asked = fixes.ask(_ready(delta_id, "propose", by, version), by=by, reason=_reason(reason))
+
+    def change(delta: Delta) -> str:
+        delta.action_id = asked.pk
+        if delta.state == Delta.State.OPEN:
+            delta.acknowledge()
+        else:
+            delta.state_version += 1
+        return _reason(reason)
+
+    return _run(delta_id, "propose", by, version, change)
+
+
+def fetch(delta_id: int, *, by: User, version: int) -> Delta:
+    """Fetch the event that never came; the next run closes the difference. Raises Refused: 403, 404, 409, 502."""
+    fixes.fetch(_ready(delta_id, "fetch", by, version))
+
+    def change(delta: Delta) -> str:
+        if delta.state == Delta.State.OPEN:
+            delta.acknowledge()
+        else:
+            delta.state_version += 1
+        return "fetched into the inbox"
+
+    return _run(delta_id, "fetch", by, version, change)
+
+
 VERBS: dict[str, Callable[..., Delta]] = {
-    "acknowledge": acknowledge, "assign": assign, "accept": accept, "resolve": resolve, "open_item": open_item,
+    "propose": propose, "fetch": fetch, "acknowledge": acknowledge, "assign": assign, "accept": accept,
+    "resolve": resolve, "open_item": open_item,
 }  # fmt: skip
 
 
@@ -115,8 +156,17 @@ def why_not(delta: Delta, by: User, verb: str) -> str:
     return _not_from_here(delta, verb)
 
 
+def _ready(delta_id: int, verb: str, by: User, version: int) -> Delta:
+    """The difference, where the verb may be run now; asking others takes a while, so nothing is held meanwhile."""
+    return _run(delta_id, verb, by, version, None)
+
+
 def _not_from_here(delta: Delta, verb: str) -> str:
     is_over = delta.state in (Delta.State.RESOLVED, Delta.State.ACCEPTED)
+    if verb in ("propose", "fetch"):
+        fits = fixes.action_for(delta) if verb == "propose" else fixes.can_fetch(delta)
+        state = delta.get_state_display().lower()
+        return f"it is {state}" if is_over else "" if fits else "nothing that we may write puts it right"
     if delta.kind == Delta.Kind.IDENTITY and verb in ("accept", "resolve"):
         return "who the customer is has to be confirmed; that settles it"
     if verb == "open_item":
@@ -126,7 +176,7 @@ def _not_from_here(delta: Delta, verb: str) -> str:
     return f"it is {delta.get_state_display().lower()}"
 
 
-def _run(delta_id: int, verb: str, by: User, version: int, change: Callable[[Delta], str]) -> Delta:
+def _run(delta_id: int, verb: str, by: User, version: int, change: Callable[[Delta], str] | None) -> Delta:
     """Lock, permission, version, state, change, ledger row. A refused permission is written down after the rollback."""
     try:
         with transaction.atomic():
@@ -141,6 +191,8 @@ def _run(delta_id: int, verb: str, by: User, version: int, change: Callable[[Del
             why = _not_from_here(delta, verb)
             if why:
                 raise Refused(409, "state", f"{why}; nothing was done")
+            if change is None:
+                return delta
             prior = str(delta.state)
             said = change(delta)
             delta.save()
@@ -160,6 +212,8 @@ def _row(delta: Delta, verb: str, by: User, prior: str, said: str) -> dict[str, 
     about = {"class": delta.kind, "key": delta.key, "field": delta.field}
     more: dict[str, Any] = {"item": delta.item_id} if verb == "open_item" else {}
     more |= {"to": delta.owner_id, "group": delta.owner_group} if verb == "assign" else {}
+    more |= {"action": delta.action_id} if verb == "propose" else {}
+    more |= {"until": delta.accepted_until} if verb == "accept" else {}
     return {
         "subject_kind": deltas.SUBJECT, "subject_id": str(delta.pk), "decision": verb, "actor": f"user:{by.pk}",
         "prior_state": prior, "post_state": str(delta.state), "state_version": delta.state_version,

@@ -1,9 +1,8 @@
-"""From rows that differ to differences: what our own writes explain, what moved while it was read, and who sees to it."""
+"""From rows to differences: what our own writes explain, what moved while it was read, and who sees to it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from ledger import sets
@@ -13,6 +12,7 @@ from sync.reconcile.matching import Doubled, Leg, Pair
 
 ECHO, UNKNOWN = "echo", "unknown_outcome"
 ECHO_TIME = timedelta(minutes=15)  # the other side may not have taken over yet what we wrote so shortly before
+AIR = timedelta(minutes=2)  # what happened just before the run began: a delivery or a write may still be on its way
 AT_ONCE = 1000
 MOVED, UNDER_WAY = "moved", "under way"
 UNDER_WAY_STATES = ("approved", "sending")
@@ -81,7 +81,7 @@ def _judge(leg: Leg, pair: Pair, known: Known, started: datetime, into: Judged) 
 def _moved(pair: Pair, known: Known, started: datetime) -> bool:
     """Whether either record changed since the run began: the two readings are of different moments."""
     times = [one for one in (pair.left_changed, pair.right_changed) if one is not None]
-    return any(one >= started for one in times) or bool({pair.left, pair.right} & known.told)
+    return any(one >= started - AIR for one in times) or bool({pair.left, pair.right} & known.told)
 
 
 def _customer(pair: Pair, known: Known) -> int | None:
@@ -120,7 +120,7 @@ def _known(leg: Leg, part: Sequence[Pair], started: datetime) -> Known:
     marks = [mark for one in values for mark in (one, _mark(one)) if is_id(mark)]
     marked = {str(row[0]): (row[1], row[2]) for row in sets.run(MARKED, {"ids": [UUID(one) for one in marks]})}
     records = [one for pair in part for one in (pair.left, pair.right) if one]
-    told = frozenset(row[0] for row in sets.run(TOLD, {"ids": records, "since": started}))
+    told = frozenset(row[0] for row in sets.run(TOLD, {"ids": records, "since": started - AIR}))
     return Known(customers, writes, marked, told)
 
 
@@ -156,7 +156,7 @@ def duplicates(found: Iterable[Doubled], places: Mapping[str, tuple[str, str]], 
     """Keys that a list has several records under; `places` says of a list which system and kind its records are."""
     made = []
     for one in found:
-        system, kind = places[one.list]
+        system, kind = places[one.among]
         print_of = fingerprint(",".join(one.records))
         refs = tuple((system, kind, record) for record in one.records[:50])
         made.append(

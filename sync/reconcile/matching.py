@@ -5,7 +5,7 @@ Amounts are whole minor units and never compared across currencies: another curr
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from ledger import sets
 from sync.reconcile.staging import BETWEEN, TABLE
@@ -49,6 +49,7 @@ class Leg:
     mark: str = ""
     group: str = ""
     writes: tuple[str, ...] = ()
+    excused: str = ""  # the first value of a record that the other side need not have
     is_echo: bool = False  # a record that names an action of ours only repeats what that one did
 
     def named(self, field: str) -> str:
@@ -85,7 +86,7 @@ class Pair(NamedTuple):
 class Doubled(NamedTuple):
     """One key that a list has several records under."""
 
-    list: str
+    among: str
     key: str
     records: list[str]
     abouts: list[str]
@@ -128,9 +129,10 @@ def compare(run_id: int, leg: Leg, kinds: Sequence[str], but: Sequence[str]) -> 
     """What differs between the two lists, `MOST` and one at most; only of these classes, keys in `but` left out."""
     params: dict[str, Any] = {
         "run": run_id, "left": leg.left, "right": leg.right, "u": BETWEEN, "but": list(but), "most": MOST + 1,
+        "excused": leg.excused,
     }  # fmt: skip
     sets.run(WORK_MEM)
-    return [Pair(*row) for row in sets.run(cast(LiteralString, _sql(leg, kinds, has_but=bool(but))), params)]
+    return [Pair(*row) for row in sets.run(_sql(leg, kinds, has_but=bool(but)), params)]
 
 
 def _sql(leg: Leg, kinds: Sequence[str], *, has_but: bool) -> str:
@@ -139,7 +141,10 @@ def _sql(leg: Leg, kinds: Sequence[str], *, has_but: bool) -> str:
     if leg.fields and DIFFERS in kinds:
         cases = ", ".join(_case(place, one) for place, one in enumerate(leg.fields, start=1))
         fields = f"case when l.vals <> r.vals then array_remove(array[{cases}], null) else array[]::text[] end"
-    wanted = {LEFT: "l.key is null", RIGHT: "r.key is null", DIFFERS: "l.vals <> r.vals"}
+    needed = {side: f" and split_part({side}.vals, %(u)b, 1) <> %(excused)b" if leg.excused else "" for side in "lr"}
+    wanted = {
+        LEFT: f"(l.key is null{needed['r']})", RIGHT: f"(r.key is null{needed['l']})", DIFFERS: "l.vals <> r.vals",
+    }  # fmt: skip
     tests = " or ".join(wanted[kind] for kind in wanted if kind in kinds)
     # Where only one side may lack a record, the cheaper join is enough.
     how = "full outer" if LEFT in kinds and RIGHT in kinds else "left" if RIGHT in kinds else "right"

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ledger import sets
 from sync.errors import PermanentError
 from sync.reconcile import judging, matching, staging
 from sync.reconcile.finding import Compared, Finding, Page
@@ -15,9 +14,6 @@ from sync.wiretypes import Exchange
 OWN = "meshline"
 Kept = dict[str, Any]
 Rows = list[tuple[str, staging.Row]]  # the list that a row belongs to, and the row
-COUNT = f"""
-select count(distinct key) from {staging.TABLE}
- where run_id = %(run)b and list = any(%(lists)b::text[])"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +77,41 @@ class Pairing:
             for into, row in page.rows:
                 by_list.setdefault(into, []).append(row)
             counts = {into: staging.keep(run_id, into, rows) for into, rows in by_list.items()}
+        return self._sides(counts)
+
+    def kept(self, run_id: int) -> tuple[int, int]:
+        """How many records of either side are there now."""
+        return self._sides(staging.counted(run_id))
+
+    def _sides(self, counts: Mapping[str, int]) -> tuple[int, int]:
         lefts, rights = {one.left for one in self.legs}, {one.right for one in self.legs}
         left = sum(count for into, count in counts.items() if into in lefts)
         return left, sum(count for into, count in counts.items() if into in rights and into not in lefts)
 
     def compare(self, run_id: int, kept: Kept) -> Iterator[Compared]:
         """Duplicates, then leg by leg what differs. Of a list that was not read whole nothing is called missing."""
-        unread, window = self._unread(kept), window_of(kept)
+        unread, window, counts = self._unread(kept), window_of(kept), staging.counted(run_id)
         yield Compared(0, [], gaps=tuple(kept.get("unread", {}).items()))
         lists = sorted({one for leg in self.legs for one in (leg.left, leg.right)})
         places = {one.left: one.left_is for one in self.legs} | {one.right: one.right_is for one in self.legs}
         found, again = matching.doubled(run_id, self.counts_doubles or lists)
-        yield Compared(_keys(run_id, lists), judging.duplicates(found, places, self.group), gaps=_twice(again))
+        yield Compared(0, judging.duplicates(found, places, self.group), gaps=_twice(again))
         doubles = [one.key for one in found]
         for leg in self.legs:
-            yield from self._leg(run_id, leg, unread, doubles, window)
+            yield from self._leg(run_id, leg, unread, doubles, window, counts)
         if self.also is not None:
             yield Compared(0, self.also(window))
 
     def _leg(
-        self, run_id: int, leg: Leg, unread: set[str], doubles: Sequence[str], window: Window
+        self, run_id: int, leg: Leg, unread: set[str], doubles: Sequence[str], window: Window, counts: Mapping[str, int]
     ) -> Iterator[Compared]:  # fmt: skip
         lacking = {matching.LEFT: leg.left, matching.RIGHT: leg.right}
         kinds = [kind for kind in leg.kinds if lacking.get(kind) not in unread]
         pairs = matching.compare(run_id, leg, kinds, doubles)
         if len(pairs) > matching.MOST:
-            told = f"more than {matching.MOST:,} records differ; the first ones are shown, the set-up should be looked at"
+            told = f"more than {matching.MOST:,} records differ; the first ones are shown, look at the set-up"
             yield Compared(0, [], gaps=((leg.left, told),))
+        yield Compared(_met(leg, kinds, pairs, counts), [])
         for part in judging.judged(leg, pairs[: matching.MOST], window.started):
             yield Compared(0, part.findings, part.skipped)
 
@@ -129,7 +133,7 @@ def window_of(kept: Kept) -> Window:
 
 def window_for(started: datetime, covered_to: datetime | None, first: timedelta) -> list[float]:
     """What a new run covers: from where the last whole one ended, or `first` back, up to a moment before its start."""
-    until = started - timedelta(minutes=2)  # deliveries may still be in the air
+    until = started - judging.AIR
     since = min(covered_to, until) if covered_to else until - first
     return [started.timestamp(), since.timestamp(), until.timestamp()]
 
@@ -144,9 +148,12 @@ def in_order(name: str, ids: Sequence[Any], after: Any) -> None:
         last = one
 
 
-def _keys(run_id: int, lists: Sequence[str]) -> int:
-    found: int = sets.run(COUNT, {"run": run_id, "lists": list(lists)})[0][0]
-    return found
+def _met(leg: Leg, kinds: Sequence[str], pairs: Sequence[matching.Pair], counts: Mapping[str, int]) -> int:
+    """How many records a leg compared: those of the side that is looked up, and what only the other one has."""
+    left, right = counts.get(leg.left, 0), counts.get(leg.right, 0)
+    if matching.RIGHT in kinds:
+        return left + sum(1 for one in pairs if one.left is None)
+    return right if matching.LEFT in kinds else min(left, right)
 
 
 def _twice(again: int) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ stop does not halt them. Nothing is opened or closed before both sides were read
 import random
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -20,10 +20,11 @@ from gates.stop import Refused
 from ledger import book, clock, sets
 from sync import attempts, health, retry
 from sync.errors import ProviderError
-from sync.reconcile import alarms, checks, deltas
+from sync.reconcile import checks, deltas, ending, pairing
 from sync.reconcile.checks import Check
+from sync.reconcile.ending import LeaseLost
 from sync.reconcile.finding import Page
-from sync.reconcile.models import ReconcileRow, ReconcileRun
+from sync.reconcile.models import ReconcileRun
 from sync.wiretypes import Exchange
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ TASK = "sync.tasks.reconcile"
 SCHEDULE, SHELL = "system:schedule", "system:shell"
 SLICE_SECONDS, LEASE_SECONDS = 40.0, 120.0
 LONGEST = timedelta(hours=6)
+FIRST_WINDOW = timedelta(days=1)
 BEGIN = """
 insert into sync_reconcilerun (check_name, started_by, started_at, outcome, error, cursor, left_rows, right_rows,
                                compared, differing, counts, opened, closed, mismatch_permille, new_customers, flagged,
@@ -57,15 +59,11 @@ select id from sync_reconcilerun
  where finished_at is null and (lease_until is null or lease_until < now()) and available_at <= %(now)b"""
 
 
-class LeaseLost(Exception):
-    """Another process has the run by now; nothing of this slice is kept."""
-
-
 def ask(check: str, *, by: User) -> ReconcileRun:
     """Begin a run because a person asked; workers do it. Raises Refused: 403 permission, 409 one goes on, 422 check."""
     checks.get(check)
     if not (by.is_active and by.has_perm(PERMISSION)):
-        book.write_rows([_row(0, check, f"user:{by.pk}") | {"outcome": "refused", "error_code": "permission"}])
+        book.write_rows([ending.row(0, check, f"user:{by.pk}") | {"outcome": "refused", "error_code": "permission"}])
         raise Refused(403, "permission", f"your account may not start a reconciliation; it needs {PERMISSION}")
     return begin(check, f"user:{by.pk}")
 
@@ -76,7 +74,8 @@ def begin(check: str, started_by: str, *, in_background: bool = True) -> Reconci
     with transaction.atomic():
         made = sets.run(BEGIN, {"check": check, "by": started_by, "now": clock.now()})
         if made:
-            book.write_rows([_row(made[0][0], check, started_by)])
+            book.write_rows([ending.row(made[0][0], check, started_by)])
+            _cover(made[0][0], check)
             if in_background:
                 async_task(TASK, made[0][0])
             return ReconcileRun.objects.get(pk=made[0][0])
@@ -88,8 +87,9 @@ def begin(check: str, started_by: str, *, in_background: bool = True) -> Reconci
 def nightly() -> str:
     """Begin every check that does not go on already; forget the values of what is long resolved. Scheduled."""
     deltas.erase_resolved(30)
+    deltas.reopen_due()
     begun = []
-    for name in checks.CHECKS:
+    for name in checks.possible():
         try:
             begun.append(str(begin(name, SCHEDULE)))
         except Refused as refusal:
@@ -98,7 +98,11 @@ def nightly() -> str:
 
 
 def go_on() -> str:
-    """Ring for runs that nobody works on: their worker died, or a provider asked to wait. Scheduled."""
+    """Ring for runs that nobody works on: their worker died, or a provider asked to wait. Scheduled.
+
+    Differences that were accepted until a time that is over open again.
+    """
+    deltas.reopen_due()
     due = [row[0] for row in sets.run(DUE, {"now": clock.now()})]
     for run_id in due:
         async_task(TASK, run_id)
@@ -168,7 +172,7 @@ def _read_page(run: ReconcileRun, token: int, ends: float) -> bool:
     if paused is not None:
         return _wait(run, token, (paused - clock.now()).total_seconds(), ends, run.tries)
     try:
-        page = check.read(name, run.cursor.get("at", ""), run.cursor.get("kept", {}), exchanges)
+        page = check.read(name, run.cursor.get("at", ""), ending.kept(run), exchanges)
         _keep(check, run, token, name, page)
     except ProviderError as error:
         errors.append(error)
@@ -187,7 +191,7 @@ def _keep(check: Check, run: ReconcileRun, token: int, name: str, page: Page) ->
     else:
         cursor = {**cursor, "done": [*cursor.get("done", []), name], "at": "", "list": ""}
     with transaction.atomic():
-        left, right = check.store(run.pk, name, page)
+        left, right = check.store(run.pk, name, page, {**ending.kept(run), **page.kept})
         asked = {"id": run.pk, "token": token, "lease": LEASE_SECONDS, "left": left, "right": right}
         if not sets.run(STEP, {**asked, "cursor": sets.to_json(cursor)}):
             raise LeaseLost
@@ -203,8 +207,39 @@ def _answered_badly(run: ReconcileRun, token: int, error: ProviderError, ends: f
     at = next_at if error.is_transient else None
     if at is None:
         why = f"{error.code or type(error).__name__}: {error.message}" if error.message else type(error).__name__
-        return _fail(run, token, f"{error.provider or 'a provider'} could not be read to the end ({why})"[:300])
+        told = f"{error.provider or 'a provider'} could not be read to the end ({why})"[:300]
+        if checks.CHECKS[run.check_name].can_be_partial:
+            return _without(run, token, told)
+        return _fail(run, token, told)
     return _wait(run, token, (at - now).total_seconds(), ends, tries)
+
+
+def _without(run: ReconcileRun, token: int, why: str) -> bool:
+    """Go on with the lists after the one that cannot be read; the run will say that it is partial, and why."""
+    name = _next_list(run)
+    kept = run.cursor.get("kept", {})
+    kept = {**kept, "unread": {**kept.get("unread", {}), name: why}}
+    cursor = {**run.cursor, "kept": kept, "done": [*run.cursor.get("done", []), name], "at": "", "list": ""}
+    asked = {"id": run.pk, "token": token, "lease": LEASE_SECONDS, "left": 0, "right": 0}
+    if not sets.run(STEP, {**asked, "cursor": sets.to_json(cursor)}):
+        raise LeaseLost
+    run.cursor, run.tries = cursor, 0
+    return True
+
+
+def _cover(run_id: int, check: str) -> None:
+    """What the run covers goes on where the last whole one ended: no gap and no overlap, however long a day is."""
+    run = ReconcileRun.objects.get(pk=run_id)
+    whole = ReconcileRun.objects.filter(check_name=check, outcome__in=ending.WHOLE, covers_to__isnull=False).first()
+    _, since, until = pairing.window_for(run.started_at, whole.covers_to if whole else None, FIRST_WINDOW)
+    ReconcileRun.objects.filter(pk=run_id).update(
+        covers_from=datetime.fromtimestamp(since, UTC), covers_to=datetime.fromtimestamp(until, UTC)
+    )
+
+
+def _fail(run: ReconcileRun, token: int, why: str) -> bool:
+    ending.fail(run, token, why)
+    return False
 
 
 def _wait(run: ReconcileRun, token: int, seconds: float, ends: float, tries: int) -> bool:
@@ -222,79 +257,5 @@ def _release(run: ReconcileRun, token: int, at: Any, tries: int) -> None:
 
 
 def _compare(run: ReconcileRun, token: int) -> None:
-    """Everything that follows from a complete read, in one transaction."""
-    check = checks.CHECKS[run.check_name]
-    missing = _incomplete(run)
-    if missing:
-        _fail(run, token, missing)
-        return
-    with transaction.atomic():
-        locked = _locked(run, token)
-        counts: dict[str, int] = {}
-        differing: set[str] = set()
-        accepted = deltas.accepted(check.name)
-        for page in check.compare(run.pk, run.cursor.get("kept", {})):
-            locked.compared += page.keys
-            for one in page.findings:
-                counts[one.kind] = counts.get(one.kind, 0) + 1
-                if (one.kind, one.key, one.field, one.left_print, one.right_print) not in accepted:
-                    differing.add(one.key)
-            locked.opened += deltas.note(check.name, page.findings, run=run.pk, about={})
-        locked.closed = deltas.close_gone(check.name, check.kinds, run.pk)
-        locked.counts, locked.differing = counts, len(differing)
-        locked.outcome = ReconcileRun.Outcome.DIFFER if counts else ReconcileRun.Outcome.AGREE
-        alarms.judge(locked)
-        _end(locked)
-
-
-def _incomplete(run: ReconcileRun) -> str:
-    """Why what was read cannot be the whole; a side that says nothing where it said something before is no answer."""
-    kept = ReconcileRow.objects.filter(run=run).exclude(key="", kind__in=("organization", "person")).count()
-    if kept < run.left_rows + run.right_rows:
-        return "some of what was read is not there any more; run it again"
-    before = ReconcileRun.objects.filter(check_name=run.check_name, outcome__in=("agree", "differ")).first()
-    for side, now, then in (
-        ("first", run.left_rows, before.left_rows if before else 0),
-        ("second", run.right_rows, before.right_rows if before else 0),
-    ):
-        if now == 0 and then > 1:
-            return f"the {side} system showed no records where it had {then} before; nothing was compared"
-    return ""
-
-
-def _locked(run: ReconcileRun, token: int) -> ReconcileRun:
-    found = ReconcileRun.objects.select_for_update().filter(pk=run.pk, lease_token=token, finished_at=None).first()
-    if found is None:
-        raise LeaseLost
-    return found
-
-
-def _end(run: ReconcileRun) -> None:
-    """The run is over: what it read goes, what came of it stays."""
-    run.finished_at, run.cursor, run.lease_until, run.lease_token = clock.now(), {}, None, None
-    run.save()
-    sets.run("delete from sync_reconcilerow where run_id = %(run)b", {"run": run.pk})
-    inputs = {
-        "left": run.left_rows, "right": run.right_rows, "compared": run.compared, "classes": run.counts,
-        "opened": run.opened, "closed": run.closed, "mismatch_permille": run.mismatch_permille, "flagged": run.flagged,
-    }  # fmt: skip
-    row = _row(run.pk, run.check_name, deltas.ACTOR) | {"decision": "reconciled", "outcome": str(run.outcome)}
-    book.write_rows([{**row, "prior_state": "running", "post_state": "running", "inputs": inputs}])
-    log.info("reconciled", run=run.pk, check=run.check_name, outcome=run.outcome, **inputs)
-
-
-def _fail(run: ReconcileRun, token: int, why: str) -> bool:
-    """The run ends without having compared anything; what was open stays open."""
-    with transaction.atomic():
-        locked = _locked(run, token)
-        locked.outcome, locked.error = ReconcileRun.Outcome.FAILED, why[:300]
-        alarms.failed(locked)
-        _end(locked)
-    return False
-
-
-def _row(run_id: int, check: str, actor: str) -> dict[str, Any]:
-    return {
-        "subject_kind": "reconcile", "subject_id": str(run_id or check), "decision": "reconcile", "actor": actor,
-        "prior_state": "running", "post_state": "running", "outcome": "running", "inputs": {"check": check},
-    }  # fmt: skip
+    """Everything that follows from what was read."""
+    ending.compare(run, token)

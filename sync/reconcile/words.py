@@ -15,11 +15,45 @@ WHY = {
 }  # fmt: skip
 
 
-def class_words(kind: str, check_name: str, count: int = 1) -> str:
+# What would put it right, where it is another thing than the usual one.
+OF_CLASSES = {
+    "echo": "nothing: the next run closes it, or calls it a difference when it stays",
+    "unknown_outcome": "open the action and have it checked; the provider's own record decides whether it was done",
+}
+OF_CHECKS = {
+    (
+        "subscriptions",
+        "missing_left",
+    ): "find out which subscription the contract is about, and correct its id in the ERP",
+    (
+        "subscriptions",
+        "missing_right",
+    ): "make the contract in the ERP with this subscription's id, or end the subscription",
+    ("refunds", "missing_left"): "look who made the refund in our name; finance books it by hand where it stands",
+    ("refunds", "missing_right"): "finance compares the payment with the books and writes what is missing by hand",
+    ("invoices", "missing_left"): "correct the invoice's number in the ERP, or void it there",
+    ("invoices", "missing_right"): "replicate the invoice into the ERP, or accept it with a reason",
+    ("tickets", "missing_left"): "look the ticket up at the support desk: it was deleted or merged and nobody told us",
+    ("tickets", "field_differs"): "the support desk decides: open the ticket there, its next change is heard again",
+    (
+        "actions",
+        "missing_left",
+    ): "look at the record: it carries a mark of ours, and no confirmed action of ours made it",
+    (
+        "actions",
+        "missing_right",
+    ): "look whether the record was deleted; if so, compensate the action or ask for it anew",
+    ("events", "missing_right"): "fetch the event; when many are missing, look at the webhook in Connections",
+}
+
+
+def class_words(kind: str, check_name: str, count: int = 1, about: str = "") -> str:
     """A class as a clause; of a missing record the system that lacks it, since nobody knows which side is which."""
-    left, right = map(cells.system, checks.sides(check_name))
+    left, right = map(_system, checks.sides(check_name, about))
     many = count != 1
     return {
+        "echo": "echoes of our own writes" if many else "echo of our own write",
+        "unknown_outcome": "unknown outcomes" if many else "unknown outcome",
         "missing_left": f"missing in {left}",
         "missing_right": f"missing in {right}",
         "field_differs": "fields differ" if many else "field differs",
@@ -40,14 +74,27 @@ def title(delta: Delta) -> str:
         about = from_identifier(delta.field).lower()
     elif delta.kind == Delta.Kind.DUPLICATE:
         return f"Duplicate in {cells.system(delta.field)}"
-    head = capfirst(class_words(delta.kind, delta.check_name))
+    head = capfirst(class_words(delta.kind, delta.check_name, about=delta.field))
+    about = about.partition(".")[2] if is_leg(delta) else about
     return f"{head}: {about}" if about else head
+
+
+def is_leg(delta: Delta) -> bool:
+    """Whether what it names begins with the part of the check that found it."""
+    found = checks.CHECKS.get(delta.check_name)
+    return found is not None and delta.field.partition(".")[0] in found.sides
+
+
+def _system(name: str) -> str:
+    return {"providers": "the other systems", "meshline": "Meshline"}.get(name) or cells.system(name)
 
 
 def sentence(delta: Delta) -> str:
     """What differs, by ids."""
-    left, right = map(cells.system, checks.sides(delta.check_name))
+    left, right = map(_system, checks.sides(delta.check_name, delta.field))
     return {
+        "echo": f"{delta.key}: one side already shows a write of ours of the last minutes, the other does not yet.",
+        "unknown_outcome": f"{delta.key}: nobody knows yet whether a write of ours was carried out.",
         "missing_left": f"{delta.key} is in {right}, but no record of {left} carries it.",
         "missing_right": f"{delta.key} is in {left}, but no record of {right} carries it.",
         "field_differs": f"{delta.key}: {delta.field} is another one in {left} than in {right}.",
@@ -58,7 +105,10 @@ def sentence(delta: Delta) -> str:
 
 def fix(delta: Delta) -> str:
     """What would put it right; the system whose word counts is copied from, never into."""
-    left, right = map(cells.system, checks.sides(delta.check_name))
+    left, right = map(_system, checks.sides(delta.check_name, delta.field))
+    told = OF_CHECKS.get((delta.check_name, str(delta.kind))) or OF_CLASSES.get(str(delta.kind))
+    if told:
+        return told
     if delta.kind == Delta.Kind.FIELD_DIFFERS:
         if delta.owner_system == "netsuite":
             return f"{right} decides about {delta.field}: correct it in {left}, or in {right} where that is wrong"

@@ -17,6 +17,7 @@ SECRETS = {
     "zendesk": keys.ZENDESK_WEBHOOK_SECRET,
     "pipedrive": keys.PIPEDRIVE_WEBHOOK_SECRET,
     "slack": keys.SLACK_SIGNING_SECRET,
+    "pagerduty": keys.PAGERDUTY_WEBHOOK_SECRET,
 }
 PATHS = {"slack": "slack/interactions"}  # where it is not the provider's name
 

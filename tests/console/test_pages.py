@@ -25,6 +25,7 @@ RECORDS = {
     "sync_refusal": f.RefusalFactory,
     "sync_providerstate": f.ProviderStateFactory,
     "sync_jobrun": f.JobRunFactory,
+    "sync_contextcheck": f.ContextCheckFactory,
     "sync_erasure": f.ErasureFactory,
     "gates_automation": f.AutomationFactory,
     "gates_gateversion": f.GateVersionFactory,

@@ -146,6 +146,7 @@ class Drill:
         cases, opened = self.cases(self.options.inquiries), 0
         for place, one in enumerate(cases):
             one.kind = "dispute.refund"
+            self.stage.sandbox.post("/_webhooks", {"stripe": {"hold": False}})
             one.dispute = self.play("open_dispute", charge=one.charge, status="warning_needs_response")["dispute"]
             self.stage.until(lambda one=one: self.proposed(one), self.options.patience)  # type: ignore[misc]
             self.stage.sandbox.post("/_webhooks", {"stripe": {"hold": place % 2 == 1}})

@@ -9,7 +9,6 @@ import argparse
 import os
 import random
 import sys
-import threading
 import time
 from collections import Counter
 from importlib import import_module
@@ -72,7 +71,7 @@ class Drill:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options, self.missed = options, 0
         self.rng = random.Random(options.seed)
-        self.over, self.killed = threading.Event(), 0
+        self.killed, self.kill_at = 0, float("inf")
         os.environ.update(SETTINGS)
         self.stage = Stage("refund_drill", seed=options.seed, concurrency=8, workers=1)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "meshline.settings")
@@ -82,20 +81,22 @@ class Drill:
 
     def run(self) -> bool:
         """All of it; whether all is well."""
-        payers = [self.desk.payer(number, payments=2) for number in range(max(8, self.options.requests * 2 // 5))]
+        payers = [self.desk.payer(number, payments=2) for number in range(max(8, self.options.requests // 2))]
         self.stage.open_doors()
         hook = {"url": f"http://127.0.0.1:{self.stage.port}/webhooks/stripe/", "secrets": [keys.STRIPE_WEBHOOK_SECRET]}
         self.stage.sandbox.post("/_webhooks", {"stripe": hook})
         self.stage.sandbox.faults({"provider": "*", "rules": faults()})
         began = time.monotonic()
-        killer = threading.Thread(target=self.kill, daemon=True)
-        killer.start()
+        self.kill_at = began + self.options.kill_every
         requests = self.requests(payers)
-        self.over.set()
-        killer.join()
-        self.say(f"{requests} requests in {time.monotonic() - began:.0f} s; {self.killed} workers killed with -9")
-        self.say(", ".join(f"{what} {count}" for what, count in sorted(self.desk.told.items())))
+        asked_in = time.monotonic() - began
         quiet = self.settle(with_faults=True)
+        self.kill_at = float("inf")
+        self.say(
+            f"{requests} requests in {asked_in:.0f} s; {self.killed} workers killed with -9 in {self.took(began)} s"
+        )
+        self.say(", ".join(f"{what} {count}" for what, count in sorted(self.desk.told.items())))
+        self.say(f"faults: {self.fired()}")
         self.must("quiet", quiet, "nothing is under way any more")
         self.figures()
         self.disputes()
@@ -110,6 +111,7 @@ class Drill:
             payer = payers[place % len(payers)]
             charge, other = payer.charges
             whole = self.desk_amount(payer)
+            self.kill()
             turn, desk, place = place % 5, self.desk, place + 1
             part = self.step(payer, self.rng.randrange(1, whole // 3))
             if turn == 0:  # the same twice at the same moment
@@ -140,19 +142,36 @@ class Drill:
         return max(10, minor // 10 * 10) if payer.currency == "kwd" else max(1, minor)
 
     def kill(self) -> None:
-        """Kill the workers every few seconds."""
-        while not self.over.wait(self.options.kill_every):
-            self.killed += self.stage.kill_residents()
+        """Look after the children, and kill the workers that drain every few seconds."""
+        self.stage.supervisor.poll()
+        if time.monotonic() < self.kill_at or not self.stage.residents():
+            return
+        self.killed += self.stage.kill_residents()
+        self.kill_at = time.monotonic() + self.options.kill_every
+
+    def took(self, began: float) -> int:
+        """Seconds since then."""
+        return round(time.monotonic() - began)
+
+    def fired(self) -> str:
+        """How often each fault was met."""
+        rules = self.stage.sandbox.get("/_faults")["rules"]
+        met: Counter[str] = Counter()
+        for one in rules:
+            met[str(one["kind"])] += int(one["fired"])
+        return ", ".join(f"{kind} {count}" for kind, count in sorted(met.items())) or "off"
 
     def settle(self, *, with_faults: bool) -> bool:
         """Work until nothing moves by itself; the faults go off half way, as by then all of them were met."""
         if with_faults and self.stage.until(self.is_quiet, self.options.patience / 2):
             return True
+        self.kill_at = float("inf")
         self.stage.sandbox.faults({"provider": "*", "rules": []})
         return self.stage.until(self.is_quiet, self.options.patience / 2)
 
     def is_quiet(self) -> bool:
         """Whether nothing will move any more, and no webhook is on its way."""
+        self.kill()
         with self.stage.session() as session:
             empty = self.stage.sandbox.post("/_webhooks/flush", {"timeout_s": 5})["empty"]
             return chaos.quiet(session) == (0, 0) and bool(empty)
@@ -283,7 +302,6 @@ def main() -> int:
         sys.stdout.write(f"MISSED the database went away: {error}\n")
         return 1
     finally:
-        drill.over.set()
         drill.stage.close()
 
 

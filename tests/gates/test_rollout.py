@@ -1,11 +1,15 @@
 """The share of customers an automation acts for: exact within a point, stable, and growing only adds."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
 
 import pytest
 
 from gates import rollout
+from gates.decide import decide
+from gates.types import Facts, Policy, Proposal
 
 CUSTOMERS = [f"mesh-cus-{n:08x}" for n in range(10_000)]
 STEPS = ["canary", "ten", "half", "full"]
@@ -35,3 +39,21 @@ def test_the_side_never_changes():
     known = {"mesh-cus-a": 32, "mesh-cus-b": 79, "": 52}
 
     assert {name: rollout.bucket(name) for name in known} == known
+
+
+def test_the_lowest_stage_that_fits_a_case_decides_and_is_what_the_ledger_keeps():
+    policy = Policy(stage="full", segments={"tier:enterprise": "suggest", "kind:refund": "shadow"})
+    proposal = Proposal("ticket.note", "ticket:1", "ticket:1", "because")
+    facts = Facts(now=datetime(2026, 6, 1, tzinfo=UTC), external_id="mesh-cus-a")
+    cases = {
+        ("growth", ""): ("approve", "full"), ("enterprise", ""): ("ask", "suggest"),
+        ("enterprise", "refund"): ("observe", "shadow"),
+    }  # fmt: skip
+    for (tier, kind), (verb, stage) in cases.items():
+        decision = decide(proposal, replace(facts, tier=tier, ticket_kind=kind, ticket_id="1"), policy)
+        assert (decision.verb, decision.basis["stage"]) == (verb, stage)
+
+    assert rollout.stage_for("asked", policy.segments, "enterprise", "") == "asked"
+    until = facts.now + timedelta(hours=1)
+    cooled = decide(proposal, replace(facts, ticket_id="1", cooled_at=until), Policy(stage="full"))
+    assert (cooled.verb, cooled.until) == ("hold", until)

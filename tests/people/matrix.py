@@ -40,6 +40,7 @@ RECORDS = """
     sync/providerstate  y  y  y  y  y  y  y  -  y  -
     sync/refusal        -  y  y  y  y  -  y  -  y  -
     sync/jobrun         -  y  y  y  y  -  y  -  y  -
+    sync/contextcheck   y  y  y  y  y  y  y  -  y  -
     sync/erasure        -  -  y  -  y  -  y  -  y  -
     sync/delta          y  y  y  y  y  y  y  -  y  -
     sync/reconcilerun   y  y  y  y  y  y  y  -  y  -
@@ -112,6 +113,9 @@ PAGES = """
     POST admin/customers/{customer}/refresh/        y  y  y  y  y  y  -  -  y  -
     GET  admin/customers/{customer}/identity/       y  y  y  y  y  y  y  -  y  -
     POST admin/customers/{customer}/identity/       -  y  y  -  y  -  -  -  y  -
+    GET  admin/reconcile/groups/                    y  y  y  y  y  y  y  -  y  -
+    POST admin/reconcile/deltas/{sync/delta}/propose/      -  y  y  y  y  -  -  -  y  -
+    POST admin/reconcile/deltas/{sync/delta}/fetch/        -  y  y  y  y  -  -  -  y  -
     GET  admin/reconcile/customers/run/             y  y  y  y  y  y  y  -  y  -
     POST admin/reconcile/customers/run/             -  -  y  y  y  -  -  -  y  -
     GET  admin/reconcile/deltas/{sync/delta}/accept/       y  y  y  y  y  y  y  -  y  -
@@ -323,7 +327,16 @@ class Line(NamedTuple):
 
 def lines():
     """Every operation of the table."""
-    return [*records(), *read(PAGES), *read(INCIDENTS), *read(TICKETS), *read(ROLLOUT), *read(GOVERNANCE), *read(DISPUTES), *read(API)]
+    return [
+        *records(),
+        *read(PAGES),
+        *read(INCIDENTS),
+        *read(TICKETS),
+        *read(ROLLOUT),
+        *read(GOVERNANCE),
+        *read(DISPUTES),
+        *read(API),
+    ]
 
 
 def read(table):

@@ -23,6 +23,8 @@ API = """
     GET  api/v1/reconcile/deltas/                   y  y  y  y  y  y  y  -  y  -
     GET  api/v1/reconcile/deltas/{sync/delta}/      y  y  y  y  y  y  y  -  y  -
     POST api/v1/reconcile/deltas/{sync/delta}/acknowledge/  -  y  y  y  y  -  -  -  y  -
+    POST api/v1/reconcile/deltas/{sync/delta}/propose/      -  y  y  y  y  -  -  -  y  -
+    POST api/v1/reconcile/deltas/{sync/delta}/fetch/        -  y  y  y  y  -  -  -  y  -
     POST api/v1/reconcile/deltas/{sync/delta}/assign/       -  y  y  y  y  -  -  -  y  -
     POST api/v1/reconcile/deltas/{sync/delta}/resolve/      -  y  y  y  y  -  -  -  y  -
     POST api/v1/reconcile/deltas/{sync/delta}/open_item/    -  y  y  y  y  -  -  -  y  -

@@ -79,8 +79,7 @@ class World:
         self.claim_check = ClaimCheck.objects.create(source="person", digest="0" * 64, length=1, verdict="none")
         governance.make(self.asker)
         self.dispute = f.DisputeFactory()
-        self.users = {who: account(who) for who in matrix.WHO}
-        self.before = {}
+        self.users, self.before = {who: account(who) for who in matrix.WHO}, {}
         self.records = {
             "gates/reviewitem": self.items["in_review"], "gates/automation": f.AutomationFactory(),
             "gates/gateversion": f.GateVersionFactory(), "ledger/customer": self.contract.customer,
@@ -88,7 +87,7 @@ class World:
             "ledger/action": self.items["in_review"].action, "ledger/ledgerrow": self.row,
             "sync/attempt": f.AttemptFactory(), "sync/providerstate": f.ProviderStateFactory(),
             "sync/refusal": f.RefusalFactory(), "sync/jobrun": f.JobRunFactory(),
-            "sync/erasure": f.ErasureFactory(),
+            "sync/erasure": f.ErasureFactory(), "sync/contextcheck": f.ContextCheckFactory(),
             "sync/delta": f.DeltaFactory(), "sync/reconcilerun": f.ReconcileRunFactory(),
             "sync/slackaccount": SlackAccount.objects.create(team="T0TEAM", slack_user="U0ASKER", user=self.asker),
             "sync/slackmessage": SlackMessage.objects.create(item=self.items["failed"], channel="C0BILLING"),

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from gates.models import Approval, Automation, AutomationVersion, PreviewReview, Runbook, SignOff
 from ledger import clock
 from ledger.models import Action
+from sync.reconcile import checks
 from tests.factories import CustomerFactory, ReconcileRunFactory
 from tests.people.cast import answers, person
 
@@ -68,6 +69,7 @@ def earned(stage, name="dunning"):
         agreed(made, owner)
     if stage in ("shadow", "canary"):
         reviewed(made, owner)
-    ReconcileRunFactory(check_name="customers", outcome="agree", finished_at=clock.now() - timedelta(hours=2))
+    for check in checks.CHECKS:
+        ReconcileRunFactory(check_name=check, outcome="agree", finished_at=clock.now() - timedelta(hours=2))
     Runbook.objects.filter(slug="customer-suspended-wrongly").update(tested_at=clock.now())
     return lead

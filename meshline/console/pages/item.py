@@ -129,7 +129,7 @@ def _side(request: HttpRequest, item: ReviewItem, story: Story) -> list[Block]:
         [
             known,
             item_blocks.clock_block(item),
-            routing_item.block(item),
+            routing_item.block(item, story),
             ticket_item.note(item, request, story.links),
             runbook_pages.block(item, request),
             item_blocks.related(story) if customer is not None else None,

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import models
 
 from gates import limits
+from gates.accounts import ACCOUNT
 from gates.models import ReviewItem
 from ledger import clock, sets
 from ledger.models import Event, ExternalId, LedgerRow
@@ -82,6 +83,12 @@ LISTS: dict[str, tuple[str, str, int]] = {
     "gates": (
         "g.id, g.name, g.version, g.title, g.rows, g.message, g.result, g.id as nth",
         "gates_gateversion g where g.name = any(%(rules)b::text[])", 100,
+    ),
+    "account": (
+        f"c.tier, c.mrr_minor, k.state as contract_state, {ACCOUNT}, c.id as nth",
+        """ledger_customer c left join ledger_contextrecord x on x.customer_id = c.id
+             left join ledger_contract k on k.id = %(contract)b::bigint
+            where c.id = %(customer)b::bigint""", 1,
     ),
 }  # fmt: skip
 

@@ -40,6 +40,7 @@ def as_json(run: ReconcileRun) -> dict[str, Any]:
         "rows": {check.left: run.left_rows, check.right: run.right_rows}, "compared": run.compared,
         "differing": run.differing, "classes": run.counts, "opened": run.opened, "closed": run.closed,
         "mismatch_permille": run.mismatch_permille, "flagged": run.flagged,
+        "gaps": run.gaps,
     }  # fmt: skip
 
 
@@ -51,6 +52,10 @@ def sentences(run: ReconcileRun) -> list[str]:
     left, right = cells.system(check.left), cells.system(check.right)
     lines = [f"Run {run.pk}: {left} {run.left_rows}, {right} {run.right_rows}, compared {run.compared} records."]
     counts = sorted(run.counts.items())
-    lines += [f"{count:>6}  {words.class_words(kind, check.name, count)}" for kind, count in counts] or ["They agree."]
+    agree = ["They agree."] if run.outcome == ReconcileRun.Outcome.AGREE else []
+    lines += [f"{count:>6}  {words.class_words(kind, check.name, count)}" for kind, count in counts] or agree
+    is_partial = run.outcome == ReconcileRun.Outcome.PARTIAL
+    lines += ["Partial: nothing was closed, and this was not compared:"] if is_partial else []
+    lines += [f"  {name}: {why}" for name, why in run.gaps]
     lines.append(f"Opened {run.opened}, closed {run.closed}, {run.mismatch_permille / 10:.1f} % of the records differ.")
     return [*lines, "Flagged: more than 2 % differ."] if run.flagged else lines

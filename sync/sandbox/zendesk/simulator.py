@@ -14,7 +14,7 @@ from sync.sandbox.courier import Parcel, Target
 from sync.sandbox.faults import Rule
 from sync.sandbox.wire import Json, Reply, Request, json_reply
 from sync.sandbox.world import Serial, World, action_in, iso
-from sync.sandbox.zendesk import hooks
+from sync.sandbox.zendesk import hooks, many
 from sync.sandbox.zendesk.plays import PLAYS
 from sync.sandbox.zendesk.tickets import Change, Desk, Refused, not_found, throttled
 
@@ -75,6 +75,8 @@ class Zendesk(Serial):
         """`/tickets` and `/tickets/{id}`; what hangs below one ticket is next."""
         if len(parts) == 1 and request.method in ("GET", "POST"):
             return self._list(request) if request.method == "GET" else self._create(request, actor)
+        if parts[1:] == ["show_many"] and request.method == "GET":
+            return many.show(self, request)
         if parts[1:] == ["count"]:
             return json_reply(200, {"count": {"value": len(self.desk.tickets), "refreshed_at": self.clock.iso()}})
         if len(parts) < 2:
