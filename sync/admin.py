@@ -10,10 +10,12 @@ from django.utils.safestring import SafeString
 from ledger import cells
 from ledger.readonly import ReadOnlyAdmin, as_uuid, choice, exact, of_systems, page_of, since
 from ledger.words import from_identifier
+from sync import accuracy
 from sync.cells import answer_tag, condition_tag
 from sync.erasure.admin import ErasureAdmin
 from sync.models import (
     Attempt,
+    ContextCheck,
     Delta,
     Erasure,
     JobRun,
@@ -206,6 +208,37 @@ class JobRunAdmin(ReadOnlyAdmin):
     def result(self, one: JobRun) -> SafeString:
         """What it said at the end."""
         return cells.theirs(one.outcome, 120) if one.outcome else cells.dash()
+
+
+@admin.register(ContextCheck)
+class ContextCheckAdmin(ReadOnlyAdmin):
+    """How often stored facts were what a live read said."""
+
+    list_display = ("began", "contracts", "alike", "differ", "unread")
+    list_title = "Context checks"
+    empty_text = "Nothing was compared yet. It happens each week by itself, or with the command check_context."
+
+    @admin.display(description="Began")
+    def began(self, one: ContextCheck) -> SafeString:
+        """The door to the page."""
+        return page_of(one, cells.moment(one.began_at))
+
+    @admin.display(description="Contracts")
+    def contracts(self, one: ContextCheck) -> str:
+        """How many were looked at."""
+        return f"{one.sampled:,}"
+
+    @admin.display(description="Alike")
+    def alike(self, one: ContextCheck) -> Any:
+        """Of all values."""
+        found = accuracy.share(one.fields)
+        return cells.dash() if found is None else f"{found:.1%}"
+
+    @admin.display(description="Fields that differ")
+    def differ(self, one: ContextCheck) -> str:
+        """Each with how many of its values were alike."""
+        wrong = [f"{name} {equal} of {count}" for name, (count, equal) in one.fields.items() if equal < count]
+        return cells.plain(", ".join(wrong) or "none", 200)
 
 
 admin.site.register(Delta, DeltaAdmin)

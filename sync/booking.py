@@ -85,6 +85,7 @@ class Booking:
         )  # fmt: skip
         key = proposal.business_key
         built = facts.build(known, now=self.now, business_key=key, executing=False, about=about)
+        built = replace(built, ticket_kind=facts.ticket_kind(proposal.kind, proposal.params))
         return replace(built, cooled_at=self._cooled_at(proposal, known, cause)) if but is None else built
 
     def _said(self, proposal: Proposal, known: Known) -> drafts.Said:

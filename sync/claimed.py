@@ -112,7 +112,8 @@ class Claimed:
             about, automation=self.automation, confidence=self.confidence, assistant=self.assistant,
             said=self.looked.said,
         )  # fmt: skip
-        return facts.build(self.known, now=now, business_key=self.business_key, executing=True, about=about)
+        built = facts.build(self.known, now=now, business_key=self.business_key, executing=True, about=about)
+        return replace(built, ticket_kind=facts.ticket_kind(self.kind_name, self.params))
 
 
 def load(ids: Sequence[Any], token: int, now: datetime) -> list[Claimed]:

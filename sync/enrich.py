@@ -61,7 +61,8 @@ def read(
 def _read(known: Known, names: Sequence[str], exchanges: list[Exchange], params: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     readers: dict[str, Callable[[Known, list[Exchange]], dict[str, Any]]] = {
-        "billing": _billing, "entitlement": _entitlement, "support": lambda known, made: _support(str(params.get("ticket") or known.refs.ticket), made),
+        "billing": _billing, "entitlement": _entitlement,
+        "support": lambda known, made: _support(str(params.get("ticket") or known.refs.ticket), made),
         "payment": lambda _, made: _payment(str(params.get("payment", "")), made),
         "refund": lambda _, made: refunds.refund_block(str(params.get("refund", "")), made),
         "asking": lambda _, made: refunds.asking_block(str(params.get("ticket", "")), made),

@@ -229,6 +229,11 @@ def _ticket(known: Known, business_key: str) -> tuple[str, Mapping[str, Any]]:
     return named or known.refs.ticket, block if block.get("ticket") in (named, "") or not named else {}
 
 
+def ticket_kind(kind: str, params: Mapping[str, Any]) -> str:
+    """The kind of ticket that an action of this kind answers; "" where it answers none."""
+    return str(params.get("kind", "")) if kind == tickets.REPLY else ""
+
+
 def support_block(ticket: TicketFacts) -> dict[str, Any]:
     """A live read of a ticket as it is cached. `updated_at` is the provider's own stamp, kept as text."""
     return {

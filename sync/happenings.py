@@ -13,8 +13,8 @@ from sync.cancellations import hearing as ends
 from sync.contracts.netsuite import ContractSeen, ErpCustomerSeen
 from sync.contracts.pagerduty import IncidentSeen
 from sync.contracts.pipedrive import DealSeen, OrganizationSeen, PersonSeen
-from sync.contracts.slack import SlackClick, SlackSubmitted
 from sync.contracts.refunds import ChargeRefundedSeen, RefundSeen
+from sync.contracts.slack import SlackClick, SlackSubmitted
 from sync.contracts.stripe import CustomerSeen, DisputeSeen, FraudSeen, InvoiceSeen, SubscriptionSeen
 from sync.contracts.zendesk import TicketSeen
 from sync.correlate import Adoption, Found
@@ -61,11 +61,6 @@ def handle(
     into: Booking,
 ) -> str:
     """Let one readable event happen; returns its verdict in words."""
-    wished = wishes.hear(one, place, contract, into) if isinstance(one.seen, TicketSeen) else ""
-    if wished:
-        if not wished.startswith(wishes.AGAIN):
-            ticket_hearing.hear(one, place, contract, into)
-        return wished
     match one.seen:
         case InvoiceSeen():
             return _payment(one, contract, planned, chosen, into)
@@ -76,18 +71,29 @@ def handle(
         case ErpCustomerSeen():
             return _erp_customer(one, place, into)
         case TicketSeen():
-            return ticket_hearing.hear(one, place, contract, into)
+            return _ticket(one, place, contract, into)
         case DealSeen() | OrganizationSeen() | PersonSeen():
             return _crm(one, place, contract, planned, into)
         case SlackClick() | SlackSubmitted() | IncidentSeen():
             return _about_nobody(one)
-        case RefundSeen() | ChargeRefundedSeen():
-            return refunds.handle(one, place, into)
-        case DisputeSeen() | FraudSeen():
-            return disputes.hear(one, place, into)
+        case RefundSeen() | ChargeRefundedSeen() | DisputeSeen() | FraudSeen():
+            return _money_back(one, place, into)
         case CustomerSeen() if place:
             return _customer(one, one.seen, place)
     return "done: noted; read live before anything is decided" if place else correlate.STRANGER
+
+
+def _ticket(one: Heard, place: Found | None, contract: Known | None, into: Booking) -> str:
+    """What it asks for, if it asks for money back, and what became of it in either case."""
+    wished = wishes.hear(one, place, contract, into)
+    heard = "" if wished.startswith(wishes.AGAIN) else ticket_hearing.hear(one, place, contract, into)
+    return wished or heard
+
+
+def _money_back(one: Heard, place: Found | None, into: Booking) -> str:
+    """Given back by us or by hand, or taken back by a bank."""
+    by_bank = isinstance(one.seen, DisputeSeen | FraudSeen)
+    return disputes.hear(one, place, into) if by_bank else refunds.handle(one, place, into)
 
 
 def _about_nobody(one: Heard) -> str:

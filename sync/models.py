@@ -19,10 +19,11 @@ from sync.refunds.models import Refund, RefundRequest
 from sync.slack.models import SlackAccount, SlackMessage, SlackNote
 
 __all__ = [
-    "Attempt", "BaselineFigure", "ClaimCheck", "ConnectionCheck", "Delta", "Dispute", "DrainSlot", "Erasure", "JobRun", "LinkImport",
-    "LinkImportRow", "MappingVersion", "PortalLink", "PortalRun", "ProviderState", "ReconcileRow", "ReconcileRun",
-    "Refund", "RefundRequest", "Refusal", "RefusalCount", "SlackAccount", "SlackMessage", "SlackNote", "SyncError",
-    "SyncLink", "SyncOutcome", "SyncProfile", "SyncProfileVersion", "SyncRun",
+    "Attempt", "BaselineFigure", "ClaimCheck", "ConnectionCheck", "ContextCheck", "Delta", "Dispute", "DrainSlot",
+    "Erasure", "JobRun", "LinkImport", "LinkImportRow", "MappingVersion", "PortalLink", "PortalRun",
+    "ProviderState", "ReconcileRow", "ReconcileRun", "Refund", "RefundRequest", "Refusal", "RefusalCount",
+    "SlackAccount", "SlackMessage", "SlackNote", "SyncError", "SyncLink", "SyncOutcome", "SyncProfile",
+    "SyncProfileVersion", "SyncRun",
 ]  # fmt: skip
 
 

@@ -74,13 +74,13 @@ class StepBody(Body):
     reason = Text(300, help_text=REASON)
 
 
-class ReasonBody(Body):
+class PauseBody(Body):
     """Why."""
 
     reason = Text(300, help_text=REASON)
 
 
-class SignOffBody(ReasonBody):
+class SignOffBody(PauseBody):
     """Which version, and why."""
 
     version = Whole(1, help_text="The version that was looked at")
@@ -130,10 +130,10 @@ class Step(Verb):
 class Pause(Verb):
     """It acts no more."""
 
-    @acts("automations_pause", "Pause an automation and withdraw what it planned", ReasonBody, AutomationShape)
+    @acts("automations_pause", "Pause an automation and withdraw what it planned", PauseBody, AutomationShape)
     def post(self, request: Request, name: str) -> Response:
         """Any of its owners may."""
-        said = self.body(ReasonBody)
+        said = self.body(PauseBody)
         self.one(name)
         automations.pause(name, by=self.person(), reason=said["reason"])
         return self.answer(name)

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from gates import assistants, review
 from gates.blocklist import REASONS
 from gates.incidents import rounds, services
-from gates.models import Incident, ReviewItem, TicketKind
+from gates.models import Incident, IncidentUpdate, ReviewItem, TicketKind
 from gates.stop import Refused
 from gates.tickets import kinds
 from ledger import money
@@ -22,7 +22,8 @@ from sync.claims import checking
 from sync.sandbox.cast import Customer
 from sync.sandbox.remote import Remote
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 ASSISTANT = "scout"
 REFUND, CANCEL, WISH = "payment.refund", "subscription.cancel", "meshline_refund"
 FIELDS = {"payment": "101", "amount": "102", "currency": "103"}  # the ticket fields that a refund is asked by
@@ -114,7 +115,7 @@ def decide_cancellation() -> str:
         return "no cancellation waits"
     by = [people.RESOLVER, people.MANAGER][: max(1, review.needed(item.action))]
     for person in by:
-        action = Action.objects.get(pk=item.action_id)
+        action = Action.objects.get(pk=item.action.pk)
         _quietly(
             review.approve, item.pk, by=person.account(), reason="Confirmed with the customer",
             version=action.state_version, preview_hash=action.preview_hash,
@@ -157,7 +158,7 @@ def write_to_customers() -> str:
         rounds.begin, one.pk, by=by, version=one.state_version, template="incident-update", channel="ticket",
         text="Payments may take longer than usual. We are on it and write again within the hour.",
     )  # fmt: skip
-    if update is None:
+    if not isinstance(update, IncidentUpdate):
         return "nobody is written to"
     _quietly(rounds.ask, update.pk, by=by, version=update.state_version)
     told = f"an update for {Incident.objects.get(pk=one.pk).affected} customers; it waits for approval"

@@ -2,8 +2,9 @@
 
 import django.db.models.deletion
 import django_fsm
-import ledger.clock
 from django.db import migrations, models
+
+import ledger.clock
 
 
 class Migration(migrations.Migration):

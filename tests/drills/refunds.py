@@ -71,7 +71,7 @@ class Drill:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options, self.missed = options, 0
         self.rng = random.Random(options.seed)
-        self.killed, self.kill_at = 0, float("inf")
+        self.killed, self.kill_at, self.met = 0, float("inf"), ""
         os.environ.update(SETTINGS)
         self.stage = Stage("refund_drill", seed=options.seed, concurrency=8, workers=1)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "meshline.settings")
@@ -96,7 +96,7 @@ class Drill:
             f"{requests} requests in {asked_in:.0f} s; {self.killed} workers killed with -9 in {self.took(began)} s"
         )
         self.say(", ".join(f"{what} {count}" for what, count in sorted(self.desk.told.items())))
-        self.say(f"faults: {self.fired()}")
+        self.say(f"faults: {self.met or self.fired()}")
         self.must("quiet", quiet, "nothing is under way any more")
         self.figures()
         self.disputes()
@@ -146,8 +146,9 @@ class Drill:
         self.stage.supervisor.poll()
         if time.monotonic() < self.kill_at or not self.stage.residents():
             return
-        self.killed += self.stage.kill_residents()
-        self.kill_at = time.monotonic() + self.options.kill_every
+        hit = self.stage.kill_residents()
+        self.killed += hit
+        self.kill_at = time.monotonic() + self.options.kill_every if hit else self.kill_at
 
     def took(self, began: float) -> int:
         """Seconds since then."""
@@ -165,7 +166,7 @@ class Drill:
         """Work until nothing moves by itself; the faults go off half way, as by then all of them were met."""
         if with_faults and self.stage.until(self.is_quiet, self.options.patience / 2):
             return True
-        self.kill_at = float("inf")
+        self.kill_at, self.met = float("inf"), self.met or self.fired()
         self.stage.sandbox.faults({"provider": "*", "rules": []})
         return self.stage.until(self.is_quiet, self.options.patience / 2)
 

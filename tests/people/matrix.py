@@ -12,8 +12,8 @@ this order:
 from typing import NamedTuple
 
 from tests.people.matrix_api import API
-from tests.people.matrix_governance import GOVERNANCE
 from tests.people.matrix_disputes import DISPUTES
+from tests.people.matrix_governance import GOVERNANCE
 from tests.people.matrix_incidents import INCIDENTS
 from tests.people.matrix_rollout import ROLLOUT
 from tests.people.matrix_tickets import TICKETS

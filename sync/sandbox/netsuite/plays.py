@@ -125,4 +125,5 @@ PLAYS: Mapping[str, Callable[["NetSuite", Json], Json]] = {
     "delete_customer": delete_customer,
     "expire_tokens": expire_tokens,
     "plant_customers": catalog.plant_customers,
+    "plant_contracts": catalog.plant_contracts,
 }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sync.sandbox.stripe import build, customers, disputes, objects, portal, shapes, subscriptions
+from sync.sandbox.stripe import build, customers, disputes, objects, portal, shapes, subscriptions, years
 from sync.sandbox.stripe.errors import ApiError
 from sync.sandbox.stripe.store import Table
 from sync.sandbox.wire import Json
@@ -299,4 +299,5 @@ PLAYS: Mapping[str, Callable[["Stripe", Json], Json]] = {
     "set_portal": portal.set_portal,
     "plant_customers": customers.plant,
     **disputes.PLAYS,
+    **years.PLAYS,
 }
