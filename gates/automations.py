@@ -1,5 +1,8 @@
 """Stepping an automation, or a segment of it: up one step on evidence, down at once; pages, API and shell call this."""
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -106,25 +109,29 @@ def fall_back(name: str, why: str, *, rule: str = "schema_drift", actor: str = "
     return True
 
 
-def place(name: str, stage: str, *, why: str) -> Automation:
+def place(name: str, stage: str, *, why: str, ages: Sequence[int] = ()) -> Automation:
     """Put an automation into a stage without evidence. For demonstrations and tests on simulators only.
 
-    Each step is a ledger row that says so. Raises Refused 403 anywhere but on a development machine.
+    Each step is a ledger row that says so; `ages` are the days that each step is to be back, the first one first.
+    Raises Refused 403 anywhere but on a development machine.
     """
     if not settings.MESHLINE_DEV:
         raise Refused(403, "evidence", "a stage is earned; only a development machine puts an automation into one")
+    back = list(ages)
     with transaction.atomic():
         one = locked(name)
         while one.state != stage:
+            at = clock.now() - timedelta(days=back.pop(0) if back else 0)
             prior = str(one.state)
             rises = prior in STEPS and stage in STEPS and RANK[prior] < RANK[stage]
             target = STEPS[STEPS.index(prior) + 1] if rises else stage
             getattr(one, VERBS[target])()
             one.stage_before_pause = prior if target == "paused" else ""
             _entered(one, target)
+            one.stage_since = at
             _save(one, None, why)
             row = lowering.row(one, None, VERBS[target], prior, "system:dev", f"put here without evidence: {why}")
-            book.write_rows([row])
+            book.write_rows([{**row, "recorded_at": at}])
     policy.forget()
     return one
 

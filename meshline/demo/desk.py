@@ -120,7 +120,7 @@ def decide_cancellation() -> str:
             review.approve, item.pk, by=person.account(), reason="Confirmed with the customer",
             version=action.state_version, preview_hash=action.preview_hash,
         )  # fmt: skip
-    return f"{' and '.join(one.first for one in by)} agree to one cancellation; the other one waits"
+    return f"{' and '.join(one.first for one in by)}: yes to one cancellation; the other one waits"
 
 
 def suggest(customers: Sequence[Customer]) -> str:

@@ -8,16 +8,23 @@ from django.contrib.auth.models import Group, User
 from django.utils.crypto import get_random_string, salted_hmac
 
 from gates import automations, review, stop
-from gates.models import ReviewItem
+from gates.models import Automation, ReviewItem
+from gates.rollout import registration
 
 DOMAIN = "meshline.example"
 # Who holds the key of this checkout can read the passwords anyway, and they have 75 random bits: few rounds will do.
 ROUNDS = 20_000
 # One at each stage, so that a visitor sees what each of them means.
-STAGES = {
-    "dunning": "full", "onboarding": "full", "customer_sync": "half", "tickets": "ten", "dispute_recovery": "canary",
-    "refunds": "suggest",
-}  # fmt: skip
+# Automation -> who answers for it and its stage, with how many days ago each step was taken.
+STAGES: dict[str, tuple[str, str, tuple[int, ...]]] = {
+    "dunning": ("ben", "full", (61, 44, 37, 30, 21)),
+    "onboarding": ("rita", "full", (54, 38, 31, 24, 17)),
+    "customer_sync": ("ben", "half", (40, 24, 16, 9)),
+    "tickets": ("sofia", "ten", (33, 17, 9)),
+    "dispute_recovery": ("ben", "canary", (25, 6)),
+    "refunds": ("ben", "suggest", (9,)),
+    "cancellations": ("ben", "shadow", ()),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +69,20 @@ def arrive() -> None:
             password=encoded,
         )  # fmt: skip
         user.groups.add(Group.objects.get(name=person.group))
-    for name, stage in STAGES.items():
-        automations.place(name, stage, why="demo: the simulators stand in for the providers")
+    for name, (owner, stage, ages) in STAGES.items():
+        _register(name, owner)
+        automations.place(name, stage, ages=ages, why="demo: the simulators stand in for the providers")
+
+
+def _register(name: str, owner: str) -> None:
+    """Somebody answers for each automation, and has signed it."""
+    user, said = User.objects.get(username=owner), "Read it with the team"
+    one = Automation.objects.get(name=name)
+    one = registration.change(
+        name, {"owner": owner}, by=ENGINEER.account(), reason=f"{user.first_name} looks after it",
+        state_version=one.state_version,
+    )  # fmt: skip
+    registration.sign_off(name, by=user, reason=said, version=one.version)
 
 
 def press_stop() -> str:

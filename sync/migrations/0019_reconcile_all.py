@@ -7,8 +7,6 @@ STAGING = """
 create unlogged table sync_reconcileside (
   run_id bigint not null, list text not null, key text collate "C" not null, record text collate "C" not null,
   vals text collate "C" not null default '', about text not null default '', changed timestamptz)
-  with (autovacuum_vacuum_insert_scale_factor = 1);
-create index reconcile_side_run on sync_reconcileside using brin (run_id) with (pages_per_range = 32)
 """
 KINDS = [
     ("missing_left", "Missing left"),

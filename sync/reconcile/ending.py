@@ -28,7 +28,7 @@ class LeaseLost(Exception):
 def kept(run: ReconcileRun) -> dict[str, Any]:
     """What stays with a run from page to page, its window included."""
     window = [one.timestamp() for one in (run.started_at, run.covers_from, run.covers_to) if one is not None]
-    return {**run.cursor.get("kept", {}), "window": window}
+    return {**run.cursor.get("kept", {}), "window": window, "rows": [run.left_rows, run.right_rows]}
 
 
 class Tally:
@@ -76,20 +76,23 @@ def compare(run: ReconcileRun, token: int) -> None:
         fail(run, token, missing)
         return
     with transaction.atomic():
-        one, tally = locked(run, token), Tally(check)
+        one, tally, is_dry = locked(run, token), Tally(check), bool(run.cursor.get("kept", {}).get("dry"))
         for page in check.compare(run.pk, kept(one)):
             one.compared += page.keys
             tally.add(page)
-            one.opened += deltas.note(check.name, page.findings, run=run.pk, about={})
+            if not is_dry:
+                one.opened += deltas.note(check.name, page.findings, run=run.pk, about={})
         one.outcome, one.gaps = tally.outcome, tally.told()
         if tally.gaps and not one.compared:
             _fail(one, "; ".join(why for _, why in tally.gaps))
             return
-        if one.outcome != ReconcileRun.Outcome.PARTIAL and len(tally.skipped) <= MOST_SKIPPED:
+        is_whole = one.outcome != ReconcileRun.Outcome.PARTIAL and not is_dry
+        if is_whole and len(tally.skipped) <= MOST_SKIPPED:
             one.closed = deltas.close_gone(check.name, check.kinds, run.pk, but=list(tally.skipped))
         one.counts, one.differing = tally.counts, len(tally.differing)
         one.error = "; ".join(why for _, why in tally.gaps)[:300]
-        alarms.judge(one)
+        if not is_dry:
+            alarms.judge(one)
         _end(one)
 
 

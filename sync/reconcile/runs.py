@@ -84,6 +84,16 @@ def begin(check: str, started_by: str, *, in_background: bool = True) -> Reconci
     raise Refused(409, "running", f"{since}; nothing was begun")
 
 
+def dry(check: str) -> ReconcileRun:
+    """Compare to the end without opening or closing anything; the run itself is not kept. Raises Refused as `begin`."""
+    run = begin(check, SHELL, in_background=False)
+    ReconcileRun.objects.filter(pk=run.pk).update(cursor={"kept": {"dry": True}})
+    run.refresh_from_db()
+    ended = to_the_end(run)
+    ReconcileRun.objects.filter(pk=run.pk).delete()
+    return ended
+
+
 def nightly() -> str:
     """Begin every check that does not go on already; forget the values of what is long resolved. Scheduled."""
     deltas.erase_resolved(30)

@@ -4,7 +4,6 @@ Unlogged, without a key: it is rebuilt by reading again, and an index would cost
 After a crash of the database it is empty, which the run notices. It holds ids, amounts, states and times only.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ TABLE = "sync_reconcileside"
 BETWEEN = "\x1f"  # between the values of a row; what is cleaned has none in it
 _NULL = "\x1e"
 _INTO = f"COPY {TABLE} (run_id, list, key, record, vals, about, changed) FROM STDIN WITH (NULL E'\\x1e')"
-_BAD = re.compile("[\x00-\x08\x0b-\x1d\\\\\ud800-\udfff]")
+_BAD = ("\\", "\x00", "\r")
 _KEY, _RECORD, _VALS, _ABOUT = 255, 80, 2000, 255
 
 
@@ -45,13 +44,16 @@ def keep(run_id: int, name: str, rows: Sequence[Row]) -> int:
         return 0
     head = f"{run_id}\t{name}\t"
     text = _lines(head, rows)
-    if _BAD.search(text) or text.count("\t") != 6 * len(rows) or text.count("\n") != len(rows):
+    nulls = sum(1 for row in rows if not row.changed)
+    if (text.count("\t"), text.count("\n"), text.count(_NULL)) != (6 * len(rows), len(rows), nulls) or any(
+        one in text for one in _BAD
+    ):
         text = _lines(head, map(_cleaned, rows))
     connection.ensure_connection()
     with (
         connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor, cursor.copy(_INTO) as copy,
     ):  # fmt: skip
-        copy.write(text)
+        copy.write(text.encode("utf-8", "replace"))
     return len(rows)
 
 

@@ -16,7 +16,7 @@ from sync.reconcile.matching import AMOUNT, Field, Leg
 from sync.reconcile.pairing import Pairing
 from sync.reconcile.staging import BETWEEN, Row
 
-PAGE, ONE_IN = 1000, 100
+PAGE, ONE_IN = 5000, 100
 LEG = Leg(
     "billing", "books", ("stripe", "invoice"), ("netsuite", "invoice"),
     (Field("status", owner="stripe"), Field("total", AMOUNT, owner="stripe")), group="Billing Resolver",
@@ -52,9 +52,9 @@ def measure(rows: int, rounds: int) -> dict[str, float]:
         joined = timed(lambda: join(wanted))
         times.append((joined, *once(number + 1, rows, wanted)))
     medians = [statistics.median(column) for column in zip(*times, strict=True)]
-    names = ("join", "seconds", "copy", "compare", "forget")
+    names = ("join", "seconds", "copy", "compare", "forget", "making")
     return dict(zip(names, medians, strict=True)) | {
-        "rows": rows, "differences": wanted, "right": right, "mb": peak_mb(), "mb_before": before,
+        "rows": rows, "page": PAGE, "differences": wanted, "right": right, "mb": peak_mb(), "mb_before": before,
     }  # fmt: skip
 
 
@@ -65,23 +65,30 @@ def join(wanted: int) -> None:
             raise RuntimeError("the plain join finds another number")
 
 
-def once(run: int, rows: int, wanted: int) -> tuple[float, float, float, float]:
-    """One reconciliation: all of it, and its three parts."""
+def once(run: int, rows: int, wanted: int) -> tuple[float, float, float, float, float]:
+    """One reconciliation: all of it, its three parts, and what making the pages took beside it."""
     began = time.perf_counter()
+    counts, making = [0, 0], 0.0
     for pages in (side(rows, is_left=True), side(rows, is_left=False)):
-        for page in pages:
+        while True:
+            before = time.perf_counter()
+            page = next(pages, None)
+            making += time.perf_counter() - before
+            if page is None:
+                break
             with transaction.atomic():
-                PAIRING.store(run, "", Page(page), {"window": WINDOW})
+                counts = [sum(both) for both in zip(counts, PAIRING.store(run, "", Page(page), {}), strict=True)]
     copied = time.perf_counter()
+    began += making  # what a provider's pages cost is not the comparison's
     with transaction.atomic():
-        found = [one for part in PAIRING.compare(run, {"window": WINDOW}) for one in part.findings]
+        found = [one for part in PAIRING.compare(run, {"window": WINDOW, "rows": counts}) for one in part.findings]
     compared = time.perf_counter()
     staging.forget(run)
     ended = time.perf_counter()
     kinds = {one.kind for one in found}
     if len(found) != wanted or not kinds <= {matching.LEFT, matching.RIGHT, matching.DIFFERS, judging.ECHO}:
         raise RuntimeError(f"{len(found)} found, {wanted} are there")
-    return ended - began, copied - began, compared - copied, ended - compared
+    return ended - began, copied - began, compared - copied, ended - compared, making
 
 
 def side(rows: int, *, is_left: bool) -> Iterator[list[tuple[str, Row]]]:

@@ -15,6 +15,7 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.models import Group
 
 from gates.models import Automation, ReviewItem
+from gates.models.automation import STEPS
 from meshline import postgres, supervise
 from meshline.demo import deals, fresh, house, people, summary
 from sync.sandbox import keys
@@ -153,13 +154,15 @@ def test_database_that_somebody_uses_is_left_alone(spare):
 
 
 @pytest.mark.django_db
-def test_there_is_a_person_for_each_group_and_both_automations_act():
+def test_there_is_a_person_for_each_group_and_one_automation_at_each_stage():
     people.arrive()
 
     assert {one.group for one in people.PEOPLE} == set(Group.objects.values_list("name", flat=True))
     signed_in = [authenticate(username=one.username, password=one.password) for one in people.PEOPLE]
     assert [user.groups.get().name for user in signed_in] == [one.group for one in people.PEOPLE]
-    assert set(Automation.objects.filter(name__in=people.AUTOMATIONS).values_list("state", flat=True)) == {"full"}
+    stands = {name: stage for name, (_, stage, _) in people.STAGES.items()}
+    assert dict(Automation.objects.values_list("name", "state")) == stands
+    assert {*stands.values()} == {*STEPS}
 
 
 def test_the_story_can_be_told_and_the_same_seed_tells_it_again(sandbox):

@@ -20,13 +20,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Which comparison, and how to print."""
         parser.add_argument("check", help=f"one of {', '.join(checks.CHECKS)}")
+        parser.add_argument("--dry-run", action="store_true", help="open and close nothing, and keep no run")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Begin, work to the end, say what came of it."""
         with shell.door():
-            run = runs.begin(options["check"], runs.SHELL, in_background=False)
-        run = runs.to_the_end(run)
+            if options["dry_run"]:
+                run = runs.dry(options["check"])
+            else:
+                run = runs.to_the_end(runs.begin(options["check"], runs.SHELL, in_background=False))
         self.stdout.write(json.dumps(as_json(run)) if options["json"] else "\n".join(sentences(run)))
         if run.outcome != ReconcileRun.Outcome.AGREE:
             sys.exit(shell.FOUND_TROUBLE)

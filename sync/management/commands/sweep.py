@@ -10,6 +10,7 @@ from sync import sweep
 WORDS = {
     "tripped": "limits passed, for which everything was stopped",
     "parked_events": "events parked because their handling kept dying",
+    "heard_again": "events about customers who were met meanwhile",
     "freed_actions": "actions whose worker had died",
     "due": "held actions whose time has come",
     "released": "actions released after a stop",
