@@ -135,7 +135,8 @@ def fail(run: ReconcileRun, token: int, why: str) -> None:
 
 def _fail(one: ReconcileRun, why: str) -> None:
     one.outcome, one.error = ReconcileRun.Outcome.FAILED, why[:300]
-    alarms.failed(one)
+    if not one.cursor.get("kept", {}).get("dry"):
+        alarms.failed(one)
     _end(one)
 
 

@@ -37,7 +37,7 @@ class TestSweep:
 
         assert "     1  held actions whose time has come" in run("sweep")
         assert json.loads(run("sweep", "--json")) == {
-            "tripped": 0, "parked_events": 0, "freed_actions": 0, "due": 0, "released": 0, "woken": 0,
+            "tripped": 0, "parked_events": 0, "heard_again": 0, "freed_actions": 0, "due": 0, "released": 0, "woken": 0,
             "bumped": 0, "messages": 0, "onboarding": 0, "incidents": 0,
         }  # fmt: skip
 
