@@ -114,7 +114,9 @@ def _by_gate(
     others = tuple(each for each in policy.gates if each.name != gate.name)
     before = would(proposal, facts, policy, approved)
     after = would(proposal, facts, replace(policy, gates=(*others, gate)), approved)
-    if fires and after != would(proposal, facts, replace(policy, gates=others), approved):
+    # Where no gate of its name judged then, what was decided is what is decided without it.
+    without = would(proposal, facts, replace(policy, gates=others), approved) if fires and had else before
+    if fires and after != without:
         done.freer += 1
     return before, after
 

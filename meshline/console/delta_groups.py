@@ -1,5 +1,8 @@
 """Differences by check, class and field: many of one field are a fault of the mapping, not of the records."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, Min
 from django.http import HttpRequest, HttpResponse
@@ -54,7 +57,7 @@ def view(site: Site, request: HttpRequest) -> HttpResponse:
     return site.draw(request, "console/record.html", {"title": page.title, "page": page})
 
 
-def _door(listing: str, one: dict[str, object]) -> SafeString:
+def _door(listing: str, one: Mapping[str, Any]) -> SafeString:
     """How many, with the way to them."""
     asked = {"state": "live", "check": one["check_name"], "class": one["kind"], "field": one["field"] or ""}
     query = urlencode({name: value for name, value in asked.items() if value})

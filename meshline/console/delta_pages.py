@@ -184,7 +184,7 @@ def _said(request: HttpRequest, verb: str) -> dict[str, Any]:
     if verb in ("assign", "accept", "resolve", "propose"):
         said["reason"] = form_fields.text(request, "reason")
     if verb == "accept":
-        said["until"] = _day_after(form_fields.text(request, "until"))
+        said["until"] = _day_after(form_fields.text(request, "accepted_until"))
     if verb == "assign":
         kind, _, key = form_fields.text(request, "to").partition(":")
         said["to"] = User.objects.filter(pk=form_fields.key(key) or 0).first() if kind == "user" else None

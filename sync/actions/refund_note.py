@@ -25,7 +25,7 @@ class Note(ActionKind):
 
     name, provider, verb = refunds.NOTE, "zendesk", "Tell the ticket about the refund"
     risk = refunds.NOTE_RISK
-    needs = refunds.LIVE
+    needs: tuple[str, ...] = refunds.LIVE
     remake_on_conflict = True
     irreversible_because = "a note stays on its ticket; a further note can correct it"
     runbook = RUNBOOK

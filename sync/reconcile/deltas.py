@@ -10,16 +10,18 @@ from typing import Any
 
 from django.db import transaction
 
+from gates import ownership
 from ledger import book, clock, sets
 from sync.reconcile.finding import Finding
 
 ACTOR = "system:reconcile"
 SUBJECT = "delta"
+KIND = "reconcile.delta"  # what ownership rules and items call a difference
 NOT_RESOLVED = ("open", "acknowledged", "assigned", "accepted")
 TYPES = {
     "state": "text", "state_version": "int", "check_name": "text", "kind": "text", "key": "text", "field": "text",
     "left_value": "text", "right_value": "text", "left_print": "text", "right_print": "text", "refs": "jsonb",
-    "ids": "jsonb", "owner_system": "text", "owner_group": "text", "customer_id": "bigint", "reason": "text",
+    "ids": "jsonb", "owner_system": "text", "owner_group": "text", "owner_id": "int", "customer_id": "bigint", "reason": "text",
     "correlation_id": "uuid", "first_run_id": "bigint", "last_run_id": "bigint", "first_seen_at": "timestamptz",
     "last_seen_at": "timestamptz", "times_seen": "int",
 }  # fmt: skip
@@ -88,14 +90,15 @@ def note(
 def _open(check: str, findings: Sequence[Finding], run: int | None, actor: str) -> list[dict[str, Any]]:
     """New rows and what the ledger says of them."""
     now = clock.now()
+    owners = _owners(findings)
     rows = [
         {
-            **_values(one), "state": "open", "state_version": 1, "check_name": check, "kind": one.kind, "key": one.key,
-            "field": one.field, "owner_system": one.owner_system, "owner_group": one.owner_group, "reason": "",
+            **_values(one), "state": "open", "owner_id": owner, "state_version": 1, "check_name": check, "kind": one.kind, "key": one.key,
+            "field": one.field, "owner_system": one.owner_system, "owner_group": group, "reason": "",
             "correlation_id": uuid.uuid4(), "first_run_id": run, "last_run_id": run, "first_seen_at": now,
             "last_seen_at": now, "times_seen": 1,
         }
-        for one in findings
+        for one, (group, owner) in zip(findings, owners, strict=True)
     ]  # fmt: skip
     made = sets.insert("sync_delta", TYPES, rows, "returning correlation_id, id")
     ids = dict(made)
@@ -103,6 +106,23 @@ def _open(check: str, findings: Sequence[Finding], run: int | None, actor: str) 
         _row(ids[row["correlation_id"]], "open", actor, ("open", "open"), 1, row["correlation_id"], one, run)
         for row, one in zip(rows, findings, strict=True)
     ]
+
+
+def _owners(findings: Sequence[Finding]) -> list[tuple[str, int | None]]:
+    """Group and person of each: by an ownership rule that names differences, else the group the check says."""
+    titles = {one.title[:200] for one in ownership.current().rules if KIND in dict(one.conditions).get("kind", ())}
+    if not titles:
+        return [(one.owner_group, None) for one in findings]
+    routed: list[dict[str, Any]] = [
+        {"kind": KIND, "why": one.kind, "customer_id": one.customer_id, "automation": "", "owner_group": ""}
+        for one in findings
+    ]
+    ownership.route(routed)
+    return [
+        (row["owner_group"], row["owner_id"]) if row["routed_by"].partition(": ")[0] in titles
+        or row["routed_by"] in titles else (one.owner_group, None)
+        for one, row in zip(findings, routed, strict=True)
+    ]  # fmt: skip
 
 
 def _see(pairs: Sequence[tuple[Finding, Any]], run: int | None, actor: str) -> list[dict[str, Any]]:

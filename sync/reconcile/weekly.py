@@ -86,9 +86,10 @@ def read(now: datetime | None = None) -> Week:
     """The seven days up to now."""
     at = now or clock.now()
     asked = {"since": at - WEEK, "now": at, "most": CAUSES}
-    figures = sets.run(OPEN, asked)[0]
+    is_open, accepted, before, opened, closed, by_fix, oldest = sets.run(OPEN, asked)[0]
     return Week(
-        at, *figures, causes=tuple((row[0], row[1], row[2], row[3]) for row in sets.run(TOP, asked)),
+        at, is_open, accepted, before, opened, closed, by_fix, oldest,
+        causes=tuple((row[0], row[1], row[2], row[3]) for row in sets.run(TOP, asked)),
         runs=tuple((row[0], row[1], row[2], row[3], row[4], row[5]) for row in sets.run(RUNS, asked)),
         duplicates=sets.run(TWICE, asked)[0][0], new_customers=sets.run(NEW, asked)[0][0],
     )  # fmt: skip

@@ -113,7 +113,7 @@ def handle(one: Heard, place: Found | None, payer: Found | None, contract: Known
         return told or "ignored: this ticket asks for no refund"
     if held is not None and held.wish == read.wish.digest and held.outcome in ("proposed", "refused"):
         return f"superseded: the ticket's wish is known; it was {held.outcome}"
-    before = Action.objects.select_for_update(of=("self",)).filter(pk=held.action_id).first() if held else None
+    before = _action_of(held) if held else None
     if before is not None and before.state not in (*following.WAITING, "superseded", "rejected", "observed"):
         return _refuse(
             one, held, contract, into, "this ticket had its answer already; a further one is asked for by hand"
@@ -194,7 +194,8 @@ def _params(read: TicketWish, known: Known) -> tuple[dict[str, Any], str]:
 def _duplicate(known: Known, params: Mapping[str, Any], before: Action | None) -> str:
     key = actions.get(refunds.REFUND).business_key(known, params)
     same = Action.objects.filter(customer=known.refs.customer_id, kind=refunds.REFUND, business_key=key)
-    same = same.exclude(state__in=OVER).exclude(pk=before.pk if before else None)
+    same = same.exclude(state__in=OVER)
+    same = same.exclude(pk=before.pk) if before else same
     return "a refund of this payment is under way already" if same.exists() else ""
 
 
@@ -233,10 +234,17 @@ def _refuse(one: Heard, held: RefundRequest | None, known: Known | None, into: B
     return f"done: not possible, {sentence}"[:290]
 
 
+def _action_of(held: RefundRequest) -> Action | None:
+    """The refund that the ticket's wish became, held against whoever else moves it."""
+    if held.action_id is None:
+        return None
+    return Action.objects.select_for_update(of=("self",)).filter(pk=held.action_id).first()
+
+
 def _withdrawn(held: RefundRequest, reason: str, one: Heard, into: Booking) -> str:
     if held.outcome == "withdrawn":
         return ""
-    action = Action.objects.select_for_update(of=("self",)).filter(pk=held.action_id).first()
+    action = _action_of(held)
     if action is not None and action.state in following.WAITING:
         following.withdraw([action], reason, one, into)
     _settle_item(held)

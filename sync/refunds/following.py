@@ -82,6 +82,7 @@ def _happened(seen: RefundSeen, place: Found, one: Heard, into: Booking) -> str:
 
 def _bounced(held: Refund, one: Heard, into: Booking) -> None:
     """Withdraw what waits because of it, and say what is to be done about what is done."""
+    assert held.action_id is not None
     action = Action.objects.get(pk=held.action_id)
     following = list(
         Action.objects.select_for_update(of=("self",)).filter(

@@ -123,6 +123,10 @@ class Drill:
         """Four classes of `each`."""
         owner = self.play("stripe", "create_customer", name="Payer", email="payer@drill.example")["customer"]
         sub = self.play("stripe", "create_subscription", customer=owner, mrr=900 * self.count)["subscription"]
+        erp = self.play("netsuite", "create_customer", name="Payer")["id"]
+        self.play(
+            "netsuite", "create_contract", customer=erp, subscription=sub, mrr=9 * self.count, currency="USD",
+        )  # fmt: skip
         charge = self.play("stripe", "pay_invoice", subscription=sub)["charge"]
         ids = [str(uuid.uuid4()) for _ in range(self.count)]
         at_billing = [(n, one) for n, one in enumerate(ids) if self._wrong(n, each) != 0]

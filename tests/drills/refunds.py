@@ -82,6 +82,8 @@ class Drill:
     def run(self) -> bool:
         """All of it; whether all is well."""
         payers = [self.desk.payer(number, payments=2) for number in range(max(8, self.options.requests // 2))]
+        # In dollars, where one person is enough; made before anybody listens, so that nobody else adopts them.
+        disputed = [self.desk.payer(10_000 + 4 * number, payments=1) for number in range(self.options.disputes)]
         self.stage.open_doors()
         hook = {"url": f"http://127.0.0.1:{self.stage.port}/webhooks/stripe/", "secrets": [keys.STRIPE_WEBHOOK_SECRET]}
         self.stage.sandbox.post("/_webhooks", {"stripe": hook})
@@ -90,6 +92,7 @@ class Drill:
         self.kill_at = began + self.options.kill_every
         requests = self.requests(payers)
         asked_in = time.monotonic() - began
+        self.say(f"{requests} requests asked; waiting until nothing is under way")
         quiet = self.settle(with_faults=True)
         self.kill_at = float("inf")
         self.say(
@@ -99,7 +102,7 @@ class Drill:
         self.say(f"faults: {self.met or self.fired()}")
         self.must("quiet", quiet, "nothing is under way any more")
         self.figures()
-        self.disputes()
+        self.disputes(disputed)
         self.bounces()
         self.must("processes", not self.stage.close(), "no process is left behind")
         return self.missed == 0
@@ -144,7 +147,8 @@ class Drill:
     def kill(self) -> None:
         """Look after the children, and kill the workers that drain every few seconds."""
         self.stage.supervisor.poll()
-        if time.monotonic() < self.kill_at or not self.stage.residents():
+        is_due = time.monotonic() >= self.kill_at and self.killed < self.options.kills
+        if not is_due or not self.stage.residents():
             return
         hit = self.stage.kill_residents()
         self.killed += hit
@@ -185,7 +189,7 @@ class Drill:
             rows, known = session.execute(APPLIED).fetchall(), session.execute(MEMOS).fetchall()
             recorded = session.execute(RECORDED).fetchall()
             managers = {row[0] for row in session.execute(MANAGERS)}
-            states = dict(session.execute(STATES, ["payment.refund"]).fetchall())
+            states: dict[str, int] = dict(session.execute(STATES, ["payment.refund"]).fetchall())
             unended = chaos.one(session, UNENDED)
         self.say(f"refunds: {', '.join(f'{state} {count}' for state, count in states.items())}")
         given = [one for one in stripe["refunds"].values() if one["status"] == "succeeded"]
@@ -216,13 +220,12 @@ class Drill:
         self.must("memos", is_same, f"{len(memos)} credit memos, {_shown(_sums((one[2], one[1]) for one in inside))}; "
                                     f"{len(wanted ^ inside)} differ")  # fmt: skip
 
-    def disputes(self) -> None:
+    def disputes(self, payers: list[Any]) -> None:
         """A dispute between approval and send, half of them with the webhook held back."""
         self.stage.sandbox.faults({"provider": "*", "rules": []})
         before = len(self.stage.sandbox.books("stripe")["objects"]["refunds"])
         opened = 0
-        for number in range(self.options.disputes):
-            payer = self.desk.payer(10_000 + 4 * number, payments=1)  # in dollars: one person is enough
+        for number, payer in enumerate(payers):
             self.stage.sandbox.post("/_webhooks", {"stripe": {"hold": number % 2 == 0}})
             made = self.desk.ask(payer, payer.charges[0], 300)
             if made is not None and self.desk.approve(made, self.desk.resolvers[0]):
@@ -293,7 +296,8 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--disputes", type=int, default=50, help="disputes opened between approval and send")
     parser.add_argument("--bounces", type=int, default=10, help="refunds that come back after they had succeeded")
-    parser.add_argument("--kill-every", type=float, default=6.0, help="seconds between two kills of all workers")
+    parser.add_argument("--kill-every", type=float, default=6.0, help="seconds between two kills")
+    parser.add_argument("--kills", type=int, default=8, help="workers to be killed with -9")
     parser.add_argument("--patience", type=float, default=900.0, help="seconds until it is given up")
     parser.add_argument("--seed", type=int, default=1)
     drill = Drill(parser.parse_args())

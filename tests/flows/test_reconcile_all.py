@@ -8,7 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
-from gates.models import ReviewItem, Ticket
+from gates import ownership
+from gates.models import OwnershipRule, ReviewItem, Ticket
 from gates.stop import Refused
 from ledger import clock
 from ledger.models import Action, Event
@@ -16,6 +17,7 @@ from sync import catch_up_events, health, providers
 from sync.models import Attempt
 from sync.providers import netsuite_records, stripe_lists
 from sync.reconcile import deltas, desk, judging, pairing, runs, staging, weekly
+from sync.reconcile.finding import Finding
 from sync.reconcile.models import Delta, ReconcileRun
 from tests import factories as f
 from tests.simulators import Sandbox
@@ -97,9 +99,8 @@ def found(check: str) -> Found:
     return [(str(one.kind), one.key, one.field) for one in rows]
 
 
-def test_subscriptions_are_compared_with_contracts_whole_or_the_run_says_what_is_missing(town: Town) -> None:
-    town.add(12)
-    assert (compare("subscriptions").outcome, found("subscriptions")) == ("agree", [])
+def plant(town: Town) -> Found:
+    """Seven differences, an echo and a contract that is rightly alone; what a run must say of them."""
     subs = town.subs
     town.change(0, custrecord_mesh_status="suspended")
     town.change(1, custrecord_mesh_mrr=48.99)
@@ -112,6 +113,37 @@ def test_subscriptions_are_compared_with_contracts_whole_or_the_run_says_what_is
     f.ExternalIdFactory(system="netsuite", kind="contract", value=town.contracts[7], customer=echo)
     f.ActionFactory(kind="contract.suspend", state="applied", customer=echo, applied_at=clock.now())
     town.change(7, custrecord_mesh_status="suspended")
+    return [
+        ("duplicate", subs[4], "netsuite"),
+        ("echo", subs[7], "standing"),
+        ("field_differs", subs[2], "currency"),
+        ("field_differs", subs[5], "ended"),
+        ("field_differs", subs[1], "monthly amount"),
+        ("field_differs", subs[0], "standing"),
+        ("missing_left", "sub_of_nobody", ""),
+        ("missing_right", subs[3], ""),
+    ]
+
+
+def ask_for_the_fix(town: Town) -> None:
+    # through the gates: what billing says is asked for in the ERP, or the reason why not is said
+    lead = User.objects.create_superuser("dana", "d@meshline.example", "x")
+    ended = Delta.objects.get(field="ended")
+    with pytest.raises(Refused, match="no contract of ours is linked"):
+        desk.propose(ended.pk, by=lead, version=ended.state_version, reason="billing ended it")
+    contract = f.ContractFactory(state="active")
+    for system, kind, value in (("stripe", "subscription", town.subs[5]), ("netsuite", "contract", town.contracts[5])):
+        f.ExternalIdFactory(system=system, kind=kind, value=value, customer=contract.customer, contract=contract)
+    asked = desk.propose(ended.pk, by=lead, version=ended.state_version, reason="billing ended it")
+    action = Action.objects.get(pk=asked.action_id)
+    assert (action.kind, action.contract_id, asked.state) == ("contract.cancel", contract.pk, "acknowledged")
+
+
+def test_subscriptions_are_compared_with_contracts_whole_or_the_run_says_what_is_missing(town: Town) -> None:
+    town.add(12)
+    assert (compare("subscriptions").outcome, found("subscriptions")) == ("agree", [])
+    subs = town.subs
+    planted = plant(town)
 
     # a dry run says what is there and changes nothing
     dry = runs.dry("subscriptions")
@@ -130,16 +162,6 @@ def test_subscriptions_are_compared_with_contracts_whole_or_the_run_says_what_is
     town.sandbox.faults({"provider": "stripe", "rules": [
         {"kind": "error_before", "status": 503, "path": "/v1/subscriptions", "after": 1, "count": 2}]})  # fmt: skip
     run = compare("subscriptions")
-    planted = [
-        ("duplicate", subs[4], "netsuite"),
-        ("echo", subs[7], "standing"),
-        ("field_differs", subs[2], "currency"),
-        ("field_differs", subs[5], "ended"),
-        ("field_differs", subs[1], "monthly amount"),
-        ("field_differs", subs[0], "standing"),
-        ("missing_left", "sub_of_nobody", ""),
-        ("missing_right", subs[3], ""),
-    ]
     assert found("subscriptions") == planted
     assert (run.outcome, run.left_rows, run.right_rows, run.differing) == ("differ", 12, 14, 7)
     assert Delta.objects.get(field="monthly amount").right_value == "4899 usd"
@@ -157,18 +179,7 @@ def test_subscriptions_are_compared_with_contracts_whole_or_the_run_says_what_is
     assert "stripe could not be read to the end" in partial.gaps[0][1]
     assert found("subscriptions") == planted
 
-    # through the gates: what billing says is asked for in the ERP, or the reason why not is said
-    lead = User.objects.create_superuser("dana", "d@meshline.example", "x")
-    ended = Delta.objects.get(field="ended")
-    with pytest.raises(Refused, match="no contract of ours is linked"):
-        desk.propose(ended.pk, by=lead, version=ended.state_version, reason="billing ended it")
-    contract = f.ContractFactory(state="active")
-    for system, kind, value in (("stripe", "subscription", subs[5]), ("netsuite", "contract", town.contracts[5])):
-        f.ExternalIdFactory(system=system, kind=kind, value=value, customer=contract.customer, contract=contract)
-    asked = desk.propose(ended.pk, by=lead, version=ended.state_version, reason="billing ended it")
-    action = Action.objects.get(pk=asked.action_id)
-    assert (action.kind, action.contract_id, asked.state) == ("contract.cancel", contract.pk, "acknowledged")
-
+    ask_for_the_fix(town)
     assert compare("subscriptions").closed == 1
     assert ("field_differs", subs[0], "standing") not in found("subscriptions")
     assert not Attempt.objects.filter(is_write=True).exists()
@@ -240,6 +251,16 @@ def test_accepted_until_a_day_and_the_window_of_a_day_with_25_hours(
     assert deltas.reopen_due() == 1
     one.refresh_from_db()
     assert (one.state, one.accepted_until) == ("open", None)
+
+    # an ownership rule that names differences decides whose they are; all others stay with the check's group
+    rule = {"title": "Twice is for the desk", "kinds": [deltas.KIND], "whys": ["duplicate"], "person": lead}
+    OwnershipRule.objects.create(position=0, group="Support", fallback_group="Support Manager", **rule)
+    ownership.forget()
+    two = [Finding("duplicate", "a", "netsuite", "Billing Resolver"), Finding("echo", "b", "", "Billing Resolver")]
+    deltas.note("subscriptions", two, about={})
+    owned = Delta.objects.filter(key__in="ab").order_by("key").values_list("owner_group", "owner__username")
+    assert list(owned) == [("Support", "dana"), ("Billing Resolver", None)]
+    Delta.objects.filter(key__in="ab").delete()
 
     f.ReconcileRunFactory(check_name="subscriptions", outcome="differ", compared=200, differing=3)
     f.ReconcileRunFactory(check_name="subscriptions", outcome="partial", compared=90)

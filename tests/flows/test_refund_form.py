@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from ledger.models import Action
+from tests.console.test_browser import VIEWS, browser, console, faults, look_at  # noqa: F401  fixtures
 from tests.flows.shop import Buyer, refunds
 from tests.people.cast import person
 
@@ -56,3 +57,13 @@ def test_each_wrong_value_has_its_sentence_on_the_page(buyer: Buyer, support: Cl
         assert sentence.lower() in answer.content.decode().lower(), sentence
     assert not Action.objects.exists()
     assert refunds(buyer.world) == []
+
+
+def test_the_page_fits_and_is_accessible(buyer: Buyer, console: Any, live_server: Any) -> None:
+    buyer.world.play("stripe", "refund_charge", charge=buyer.charge)
+    buyer.world.play("stripe", "open_dispute", charge=buyer.pays())
+    tab = console()
+
+    seen = look_at(tab, "propose", f"{live_server.url}{page(buyer)}?kind=payment.refund", VIEWS)
+
+    assert faults({"propose": seen}) == {}

@@ -220,7 +220,7 @@ def differing(line):
     """What a program sends about a difference, or to begin a run."""
     verb, seen = line.address.strip("/").rpartition("/")[2], {"state_version": 1}
     why = {**seen, "reason": "because"}
-    bodies = {"assign": {**why, "to": None, "group": "Support"}, "accept": why, "resolve": why}
+    bodies = {"assign": {**why, "to": None, "group": "Support"}, "accept": why, "resolve": why, "propose": why}
     return {"check": "customers"} if verb == "runs" else bodies.get(verb, seen)
 
 
