@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from gates import uses
 from gates.cells import gate_tag, row_words
 from gates.models import Automation, GateVersion, SignOff
-from gates.rollout import SHARE, counts, evidence, ladder
+from gates.rollout import counts, evidence, ladder
 from gates.rollout.counts import Ask
 from ledger import cells, clock
 from ledger.readonly import Choice, ReadOnlyAdmin, choice, page_of
@@ -38,8 +38,7 @@ class AutomationAdmin(ReadOnlyAdmin):
     """What acts by itself, how far it is trusted, and what its next step still needs."""
 
     list_display = (
-        "shown_title", "shown_state", "shown_version", "answers", "share", "day", "held", "corrected", "agreed",
-        "missing", "since",
+        "shown_title", "shown_state", "answers", "day", "corrected", "agreed", "missing", "since",
     )  # fmt: skip
     list_filter = (
         choice("stage", "Stage", STATES),
@@ -70,32 +69,17 @@ class AutomationAdmin(ReadOnlyAdmin):
         """How far it is trusted."""
         return cells.tag(one.state, one.get_state_display())
 
-    @admin.display(description="Version")
-    def shown_version(self, one: Automation) -> str:
-        """The version that judges now."""
-        return f"v{one.version}"
-
     @admin.display(description="Owner, fallback")
     def answers(self, one: Automation) -> SafeString:
         """Who answers for it, and who does when they are away."""
         owner = one.owner.get_username() if one.owner else "nobody yet"
         return cells.theirs(f"{one.owner_group}: {owner}; {one.fallback_group}", 160)
 
-    @admin.display(description="Share")
-    def share(self, one: Automation) -> str:
-        """Of the customers, for whom it acts by itself."""
-        return f"{SHARE.get(str(one.state), 0)} %"
-
     @admin.display(description="Decisions, 24 h")
     def day(self, one: Any) -> Any:
-        """What it judged."""
-        return f"{one.last_day[0]:,}" if one.last_day[0] else cells.dash()
-
-    @admin.display(description="Held, asked")
-    def held(self, one: Any) -> Any:
-        """The share of those that did not go by themselves."""
+        """What it judged, and the share of it that did not go by itself."""
         every, held = one.last_day
-        return f"{100 * held // every} %" if every else cells.dash()
+        return f"{every:,}, {100 * held // every} % held or asked" if every else cells.dash()
 
     @admin.display(description="Corrected")
     def corrected(self, one: Any) -> Any:

@@ -70,7 +70,7 @@ def way(one: Automation) -> list[dict[str, Any]]:
 
 
 def _line(one: Automation) -> list[tuple[str, Any]]:
-    owner = cells.theirs(one.owner.get_username(), 40) if one.owner else "nobody yet"
+    owner = one.owner.get_username() if one.owner else "nobody yet"
     return [
         ("Owner", cells.theirs(f"{one.owner_group}, {owner}", 120)),
         ("Fallback", one.fallback_group),

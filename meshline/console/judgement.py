@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 
 from gates.cells import OPERATORS
 from gates.rules.typed import FIELDS
-from gates.types import Risk
+from gates.types import FOLLOWS, Risk
 from ledger import cells, money
 from ledger.models import Action
 from ledger.words import rule_words
@@ -26,6 +26,7 @@ RESULTS = {
 }
 # Fields of a gate that are kept in the facts under another name.
 KEPT_AS = {"amount_30d": "amount_30d_minor"}
+OF_PROPOSAL = frozenset({"kind", "automation", "confidence", "says_confidence", "agreed", "prior_disputes"})
 NOT_KNOWN = "not known"
 GateOf = Callable[[str, int], Mapping[str, Any] | None]
 
@@ -92,7 +93,22 @@ def looked_at(action: Action, field: str) -> Any:
         risk = actions.get(action.kind).risk if action.kind in actions.ACTIONS else Risk()
         return getattr(risk, field)
     kept = action.facts if isinstance(action.facts, Mapping) else {}
+    if field in OF_PROPOSAL:
+        return _of_proposal(action, field, kept)
     return kept.get(KEPT_AS.get(field, field))
+
+
+def _of_proposal(action: Action, field: str, kept: Mapping[str, Any]) -> Any:
+    """A value that the action itself says, or how sure the one was who suggested it, in a hundred."""
+    params = action.params if isinstance(action.params, Mapping) else {}
+    sure, said = params.get("confidence"), kept.get("confidence")
+    if not isinstance(sure, int):
+        sure = int(100 * said + 1e-9) if isinstance(said, int | float) else None
+    return {
+        "kind": action.kind, "automation": action.automation or kept.get("automation"), "confidence": sure,
+        "says_confidence": sure is not None, "agreed": bool(params.get(FOLLOWS)),
+        "prior_disputes": params.get("prior_disputes"),
+    }[field]  # fmt: skip
 
 
 def shown(action: Action, field: str, value: Any) -> Any:

@@ -21,9 +21,9 @@ NOT_RESOLVED = ("open", "acknowledged", "assigned", "accepted")
 TYPES = {
     "state": "text", "state_version": "int", "check_name": "text", "kind": "text", "key": "text", "field": "text",
     "left_value": "text", "right_value": "text", "left_print": "text", "right_print": "text", "refs": "jsonb",
-    "ids": "jsonb", "owner_system": "text", "owner_group": "text", "owner_id": "int", "customer_id": "bigint", "reason": "text",
-    "correlation_id": "uuid", "first_run_id": "bigint", "last_run_id": "bigint", "first_seen_at": "timestamptz",
-    "last_seen_at": "timestamptz", "times_seen": "int",
+    "ids": "jsonb", "owner_system": "text", "owner_group": "text", "owner_id": "int", "customer_id": "bigint",
+    "reason": "text", "correlation_id": "uuid", "first_run_id": "bigint", "last_run_id": "bigint",
+    "first_seen_at": "timestamptz", "last_seen_at": "timestamptz", "times_seen": "int",
 }  # fmt: skip
 KNOWN = """
 select d.kind, d.key, d.field, d.id, d.state, d.state_version, d.left_print, d.right_print, d.correlation_id
@@ -93,7 +93,8 @@ def _open(check: str, findings: Sequence[Finding], run: int | None, actor: str) 
     owners = _owners(findings)
     rows = [
         {
-            **_values(one), "state": "open", "owner_id": owner, "state_version": 1, "check_name": check, "kind": one.kind, "key": one.key,
+            **_values(one), "state": "open", "owner_id": owner, "state_version": 1, "check_name": check,
+            "kind": one.kind, "key": one.key,
             "field": one.field, "owner_system": one.owner_system, "owner_group": group, "reason": "",
             "correlation_id": uuid.uuid4(), "first_run_id": run, "last_run_id": run, "first_seen_at": now,
             "last_seen_at": now, "times_seen": 1,

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sync.errors import PermanentError
 from sync.reconcile import judging, matching, staging
 from sync.reconcile.finding import Compared, Finding, Page
 from sync.reconcile.matching import Leg
@@ -142,16 +141,6 @@ def window_for(started: datetime, covered_to: datetime | None, first: timedelta)
     until = started - judging.AIR
     since = min(covered_to, until) if covered_to else until - first
     return [started.timestamp(), since.timestamp(), until.timestamp()]
-
-
-def in_order(name: str, ids: Sequence[Any], after: Any) -> None:
-    """Pages by key must rise from the last key on. Raises PermanentError: what lies between could not be known."""
-    last = after
-    for one in ids:
-        if one <= last:
-            told = "a page came in another order than it was asked for; what lies between may be missing"
-            raise PermanentError(told, provider=name, code="order")
-        last = one
 
 
 def _met(leg: Leg, kinds: Sequence[str], pairs: Sequence[matching.Pair], counts: Mapping[str, int]) -> int:

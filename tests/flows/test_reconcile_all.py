@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import transaction
 
 from gates import ownership
 from gates.models import OwnershipRule, ReviewItem, Ticket
@@ -14,9 +15,11 @@ from gates.stop import Refused
 from ledger import clock
 from ledger.models import Action, Event
 from sync import catch_up_events, health, providers
+from sync.errors import PermanentError
 from sync.models import Attempt
 from sync.providers import netsuite_records, stripe_lists
-from sync.reconcile import deltas, desk, judging, pairing, runs, staging, weekly
+from sync.providers.stripe import Stripe
+from sync.reconcile import deltas, desk, judging, matching, pairing, runs, staging, weekly
 from sync.reconcile.finding import Finding
 from sync.reconcile.models import Delta, ReconcileRun
 from tests import factories as f
@@ -278,3 +281,23 @@ def test_accepted_until_a_day_and_the_window_of_a_day_with_25_hours(
         assert window[1] == ends.timestamp()
         ends = datetime.fromtimestamp(window[2], UTC)
     assert ends == datetime(2026, 10, 26, 23, tzinfo=UTC)
+
+
+def test_a_list_whose_order_changes_is_not_believed(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    town.add(2)
+    page = [{"id": one, "created": at} for one, at in (("sub_b", 20), ("sub_a", 30))]
+    monkeypatch.setattr(Stripe, "get", lambda *args: {"data": page, "has_more": False})
+    assert stripe_lists.page(Stripe(), "refunds", "", until=clock.now()) == (page, "")
+    for cursor, rows in (("", page), ("10:sub_c", page[1:]), ("30:sub_a", page[1:])):
+        monkeypatch.setattr(Stripe, "get", lambda *args, rows=rows: {"data": rows, "has_more": False})
+        with pytest.raises(PermanentError, match="came in another order than it was asked for"):
+            stripe_lists.page(Stripe(), "refunds", cursor, until=clock.now(), is_ordered=True)
+    monkeypatch.undo()
+
+    # where nobody can tell from a page, a record that comes twice does
+    run = f.ReconcileRunFactory(check_name="subscriptions")
+    row = staging.Row("sub_1", "sub_1", "no\x1factive\x1f")
+    staging.keep(run.pk, "billing", [row, row, staging.Row("sub\\2\t", "x\x00y", "a\nb")])
+    with transaction.atomic():
+        assert matching.doubled(run.pk, ["billing", "books"]) == ([], 1)
+    assert staging.counted(run.pk) == {"billing": 2}

@@ -59,7 +59,7 @@ def test_each_wrong_value_has_its_sentence_on_the_page(buyer: Buyer, support: Cl
     assert refunds(buyer.world) == []
 
 
-def test_the_page_fits_and_is_accessible(buyer: Buyer, console: Any, live_server: Any) -> None:
+def test_the_page_fits_and_is_accessible(buyer: Buyer, console: Any, live_server: Any) -> None:  # noqa: F811
     buyer.world.play("stripe", "refund_charge", charge=buyer.charge)
     buyer.world.play("stripe", "open_dispute", charge=buyer.pays())
     tab = console()
