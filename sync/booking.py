@@ -17,6 +17,8 @@ from sync.claims import drafts
 from sync.facts import Known
 from sync.onboarding import checklists
 
+PAYS = "subscription:"  # blocks that say what a customer pays in a month
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -168,6 +170,9 @@ class Booking:
                 {"id": list(self.memos), "memo": [sets.to_json(memo) for memo in self.memos.values()]},
             )
         correlate.store_blocks(self.blocks)
+        paying = [customer for customer, found in self.blocks.items() if any(name.startswith(PAYS) for name in found)]
+        if paying:
+            correlate.note_revenue(paying)
         correlate.remember(self.links, "system:executor")
         for kind, confirmed in self.done.items():
             actions.get(kind).keep(confirmed)

@@ -267,6 +267,25 @@ def store_blocks(updates: dict[int, dict[str, Any]]) -> None:
     )
 
 
+REVENUE = """
+update ledger_customer c set mrr_minor = v.mrr, currency = v.currency, updated_at = now()
+  from (select x.customer_id, case when count(distinct b.value ->> 'currency') = 1
+                                   then sum((b.value ->> 'amount_minor')::bigint) end as mrr,
+               case when count(distinct b.value ->> 'currency') = 1 then min(b.value ->> 'currency') else '' end
+               as currency
+          from ledger_contextrecord x, jsonb_each(x.blocks) b
+         where x.customer_id = any(%(ids)b::bigint[]) and b.key like 'subscription:%%'
+           and b.value ->> 'status' in ('active', 'trialing', 'past_due', 'unpaid')
+           and b.value ->> 'amount_minor' is not null
+         group by x.customer_id) v
+ where c.id = v.customer_id and (c.mrr_minor, c.currency) is distinct from (v.mrr, v.currency)"""
+
+
+def note_revenue(customer_ids: Iterable[int]) -> None:
+    """What customers pay in a month, from the subscriptions that run. Sums of several currencies are not made up."""
+    sets.run(REVENUE, {"ids": sorted(customer_ids)})
+
+
 def show_pending(customer_id: int) -> None:
     """A read takes long: pages show that it goes on."""
     sets.run(

@@ -62,6 +62,8 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Import links", "admin:imports", "sync.view_linkimport"),
         ("Slack messages", "admin:sync_slackmessage_changelist", "sync.view_slackmessage"),
         ("Slack accounts", "admin:sync_slackaccount_changelist", "sync.view_slackaccount"),
+        ("Context checks", "admin:sync_contextcheck_changelist", "sync.view_contextcheck"),
+        ("Erasures", "admin:sync_erasure_changelist", "sync.view_erasure"),
         ("Workers", "admin:workers", "sync.view_drainslot"),
     ),
     "Insight": (

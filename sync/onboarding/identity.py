@@ -88,14 +88,16 @@ def _merged(one: Heard, seen: OrganizationSeen, place: Found | None, into: Booki
 
 
 def erp_customer(one: Heard, place: Found, into: Booking) -> str:
-    """A customer record was saved in the ERP, which owns the name. A rename of a deal's is asked about."""
+    """A customer record was saved in the ERP, which owns name and address. A rename of a deal's is asked about."""
     seen: ErpCustomerSeen = one.seen
     about = _about([place.customer_id])
     came_from_deal = bool(about) and about[0][5]
     before = about[0][3] if about else ""
     sets.run(
-        "update ledger_customer set name = %(name)b, updated_at = now() where id = %(id)b and name <> %(name)b",
-        {"name": seen.name[:255], "id": place.customer_id},
+        """update ledger_customer set name = %(name)b, updated_at = now(),
+                  email = coalesce(nullif(%(email)b, ''), email)
+            where id = %(id)b and (name <> %(name)b or (%(email)b <> '' and email <> %(email)b))""",
+        {"name": seen.name[:255], "email": seen.email.strip()[:320], "id": place.customer_id},
     )
     said = Said((("netsuite", "customer", seen.internal_id),), left=before, right=seen.name)
     if came_from_deal and before and _differs(before, seen.name):

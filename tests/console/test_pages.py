@@ -127,6 +127,8 @@ def test_navigation_is_ordered_by_work(resolver):
         "Review queue",
         "Onboarding",
         "Incidents",
+        "Ticket kinds",
+        "Disputes",
         "Customers",
         "Contracts",
     ]

@@ -1,7 +1,7 @@
 """The record of refunds: any order of messages ends in the same state, and the ledger's steps are its graph's."""
 
 from datetime import timedelta
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import Any
 
 import pytest
@@ -41,7 +41,7 @@ def test_any_order_with_repeats_ends_the_same(db: None) -> None:
     rows = LedgerRow.objects.filter(subject_kind="refund", subject_id=str(Refund.objects.order_by("id")[0].pk))
     steps = list(rows.order_by("id").values_list("prior_state", "post_state"))
     assert steps[0] == ("pending", "pending")
-    assert all(before[1] == after[0] for before, after in zip(steps, steps[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(steps))
 
 
 def test_what_was_made_by_hand_counts_until_it_comes_back(db: None) -> None:

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest
 
 from meshline.console import automation_page, delta_pages, slack_pages
 from meshline.console.page import Page
-from meshline.console.pages import action, contract, customer, event, gate, item, row, small
+from meshline.console.pages import action, contract, customer, event, gate, item, kept, row, small
 
 BUILDERS: dict[str, Callable[[HttpRequest, Any], Page]] = {
     "gates.reviewitem": item.build,
@@ -21,6 +21,8 @@ BUILDERS: dict[str, Callable[[HttpRequest, Any], Page]] = {
     "sync.refusal": small.refusal,
     "sync.providerstate": small.provider_state,
     "sync.jobrun": small.job_run,
+    "sync.erasure": kept.erasure,
+    "sync.contextcheck": kept.context_check,
     "sync.delta": delta_pages.delta,
     "sync.reconcilerun": delta_pages.run,
     "sync.slackaccount": slack_pages.account,
