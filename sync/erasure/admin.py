@@ -1,7 +1,5 @@
 """Erasures as a list: who asked for which customer to be forgotten, and how far that came. Nothing is edited here."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
@@ -14,7 +12,7 @@ class ErasureAdmin(ReadOnlyAdmin):
     """Each customer who was, or is to be, forgotten."""
 
     list_display = ("asked", "by", "standing", "due", "done", "rows", "reason")
-    list_filter: Any = (choice("state", "State", of_states("state", Erasure.State.choices)),)
+    list_filter = (choice("state", "State", of_states("state", Erasure.State.choices)),)
     list_select_related = ("asked_by",)
     list_title = "Erasures"
     empty_text = "Nobody asked to be forgotten. Somebody who does is erased with the command erase_person."

@@ -1,7 +1,7 @@
 """What was kept long enough: bodies of deliveries and exchanges are emptied, the rows that say that they were stay."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
@@ -56,7 +56,7 @@ def past_term() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _in_groups(statement: str, values: Mapping[str, object]) -> int:
+def _in_groups(statement: str, values: Mapping[str, datetime]) -> int:
     done = 0
     for _ in range(MOST_ROUNDS):
         with connection.cursor() as cursor:

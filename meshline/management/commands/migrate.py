@@ -42,8 +42,8 @@ def plain_states() -> Iterator[None]:
         made = Field.contribute_to_class if cls.__module__ == OF_HISTORY else whole
         made(self, cls, name, private_only=private_only, **kwargs)
 
-    FSMFieldMixin.contribute_to_class = contribute  # type: ignore[method-assign, assignment]
+    FSMFieldMixin.contribute_to_class = contribute
     try:
         yield
     finally:
-        FSMFieldMixin.contribute_to_class = whole  # type: ignore[method-assign]
+        FSMFieldMixin.contribute_to_class = whole
