@@ -4,7 +4,7 @@ import pytest
 
 from gates import presets
 from gates.rules import typed
-from gates.types import Risk
+from gates.types import FOLLOWS, Risk
 from ledger.money import Money
 from tests.gates.shapes import Verdict, make_facts, make_gate, make_proposal, row
 
@@ -69,6 +69,7 @@ def test_operators_on_texts(op, limit, fires):
         ("automation", {}, {"automation": "dunning"}, "dunning"),
         ("assistant", {}, {"assistant": True}, True),
         ("kind", {"kind": "contract.restore"}, {}, "contract.restore"),
+        ("agreed", {"params": {FOLLOWS: "an action"}}, {}, True),
         ("prior_disputes", {"params": {"prior_disputes": 1}}, {}, 1),
     ],
 )

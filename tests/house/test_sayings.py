@@ -17,7 +17,7 @@ PLACES = ("gates/playbooks", "gates/incidents", "gates/presets_incidents.py", "g
 # What says so and may: made of a confirmation of ours, or of what the provider's own record was just read to say and
 # told to nobody outside.
 MADE_OF_CONFIRMED = {
-    "sync/actions/refund_note.py _words": "of the applied row of the refund, or not at all",
+    "sync/actions/refund_note.py words": "of the applied row of the refund, or not at all",
     "sync/actions/refund_note.py preview": "what that note will be about",
     "gates/playbooks/disputes.py after_applied": "what follows a confirmed refund, with its amount",
     "gates/playbooks/dunning.py after_applied": "what follows a confirmed change of the contract",

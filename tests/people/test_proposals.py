@@ -240,6 +240,7 @@ def test_params_are_checked_field_by_field(params, said):
 NOBODY_FILLS_IN = {
     "customer.create", "invoice.create", "deal.annotate", "deal.note", "billing_customer.create",
     "billing_customer.link", "billing_customer.update", "contract.cancel",
+    "credit_memo.create", "refund.explanation", "refund.note",
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Our own side: applied actions, tickets and the inbox, put into the staging table by one statement each."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -60,6 +61,7 @@ OPENED = """
 select id::text, confirmation ->> 'id' from ledger_action
  where id > %(after)b::uuid and kind = any(%(kinds)b::text[]) and mode = 'live' and state in ('applied', 'compensated')
    and confirmation ->> 'id' is not null order by id limit %(most)b::int"""
+FOUND_OUT_WITHIN = timedelta(minutes=10)  # until then an outcome that is unknown is looked up by itself
 FIRST = "00000000-0000-0000-0000-000000000000"
 DOUBTFUL = """
 select id::text, provider, customer_id from ledger_action
@@ -100,13 +102,13 @@ def inbox(run: int, window: Window, unread: Mapping[str, str]) -> int:
 
 
 def doubtful(window: Window) -> list[Finding]:
-    """Writes whose outcome has been unknown since before the run: differences whatever the other side shows."""
+    """Writes in doubt for longer than finding out takes: differences whatever the other side shows."""
     return [
         Finding(
             UNKNOWN, key, "", LEAD, left_print=fingerprint(key), refs=(("meshline", "action", key),),
             owner_system=provider, customer_id=customer,
         )
-        for key, provider, customer in sets.run(DOUBTFUL, {"before": window.until})
+        for key, provider, customer in sets.run(DOUBTFUL, {"before": window.until - FOUND_OUT_WITHIN})
     ]  # fmt: skip
 
 

@@ -71,6 +71,7 @@ class Records:
     def delete(self, kind: RecordType, row: Json) -> None:
         """Remove a record."""
         self.rows[kind.name].pop(row["id"])
+        self.touched[:] = [(of, one) for of, one in self.touched if one is not row]  # or the search finds it again
         self._external.pop((kind.group, str(row.get("externalId", "")).lower()), None)
         self._entity_ids.pop(str(row.get("entityId", "")).lower(), None)
 
