@@ -5,6 +5,7 @@ from ledger import money
 
 REFUNDS = ("payment.refund", "dispute.refund")
 
+
 def erp_record_linked(proposal: Proposal, facts: Facts, policy: Policy) -> RuleResult:
     """A contract is changed in the ERP only where its record there is linked."""
     if proposal.risk.contract and facts.executing and not facts.erp_record_id:
