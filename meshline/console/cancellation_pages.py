@@ -70,13 +70,16 @@ def _draw(site: Site, request: HttpRequest, refusal: Refused | None = None) -> H
     return site.draw(request, "console/cancellations.html", context, refusal.status if refusal else None)
 
 
+WHEN = {"now": "at once", "period_end": "with the period"}
+
+
 def under_way() -> Block:
     """Every step of a cancellation that is not over, newest first."""
     found = Action.objects.filter(kind__in=cancellations.KINDS, state__in=LIVE).select_related("customer")
     rows = [
         (
             page_of(one, kind_words(one.kind)), cells.theirs(one.customer, 60) if one.customer else cells.dash(),
-            cells.tag(one.state, one.get_state_display()), "at once" if one.params.get("when") == "now" else "",
+            cells.tag(one.state, one.get_state_display()), WHEN.get(one.params.get("when"), cells.dash()),
             cells.moment(one.available_at) if one.state == "held" else cells.dash(),
         )
         for one in found.order_by("-id")[:MOST]
