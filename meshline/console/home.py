@@ -120,8 +120,13 @@ def _actions(state: str) -> str:
 def event_cards() -> list[Card]:
     """What arrived and is not handled yet."""
     now = clock.now()
-    waiting = Event.objects.filter(state__in=WAITING_STATES).aggregate(n=Count("id"), oldest=Min("received_at"))
-    parked = Event.objects.filter(state="parked").count()
+    unhandled = Event.objects.filter(state__in=(*WAITING_STATES, "parked"))
+    is_waiting = Q(state__in=WAITING_STATES)
+    waiting = unhandled.aggregate(
+        n=Count("id", filter=is_waiting), oldest=Min("received_at", filter=is_waiting),
+        parked=Count("id", filter=Q(state="parked")),
+    )  # fmt: skip
+    parked = waiting["parked"]
     old = waiting["oldest"] and now - waiting["oldest"] > timedelta(minutes=5)
     return [
         Card(

@@ -29,10 +29,17 @@ ACTOR = "system:gameday"
 
 
 @dataclass(frozen=True, slots=True)
+class Drilled:
+    """When a drill that passed began, where no more of it is needed."""
+
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Whether a drill is due: the last one that passed, when the next has to be, and that in words."""
 
-    last: GameDay | None
+    last: GameDay | Drilled | None
     due_at: datetime | None
     is_overdue: bool
     sentence: str
@@ -40,12 +47,18 @@ class Standing:
 
 def standing() -> Standing:
     """How things stand now. Only a drill that passed proves anything; one that lies ahead of the clock does not."""
-    now = clock.now()
     last = GameDay.objects.filter(state=GameDay.State.PASSED).order_by("-started_at").first()
+    began = None if last else Event.objects.order_by("id").values_list("received_at", flat=True).first()
+    return standing_of(last, began)
+
+
+def standing_of(last: GameDay | Drilled | None, began: datetime | None) -> Standing:
+    """The same, where the last drill that passed and the first event of all are known."""
+    now = clock.now()
     if last is not None and last.started_at > now + timedelta(minutes=5):
         said = f"the last drill is of {last.started_at:%Y-%m-%d}, which lies ahead: the clock was set back"
         return Standing(last, now, is_overdue=True, sentence=said)
-    since = last.started_at if last else Event.objects.order_by("id").values_list("received_at", flat=True).first()
+    since = last.started_at if last else began
     if since is None:
         return Standing(None, None, is_overdue=False, sentence="never drilled; run the first before real traffic")
     due = since + EVERY

@@ -9,7 +9,7 @@ import ledger.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sync", "0015_tickets"),
+        ("sync", "0014_disputes"),
     ]
 
     operations = [

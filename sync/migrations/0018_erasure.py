@@ -25,7 +25,7 @@ UNDO = "drop trigger delta_stays_erased on sync_delta; drop function meshline_no
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sync", "0017_evidence"),
+        ("sync", "0016_claims"),
         ("ledger", "0009_erasure"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

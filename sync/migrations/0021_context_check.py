@@ -6,7 +6,7 @@ import ledger.clock
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sync", "0020_accounting")]
+    dependencies = [("sync", "0019_reconcile_all")]
 
     operations = [
         migrations.CreateModel(

@@ -9,7 +9,7 @@ from ledger.models import ContextRecord
 from tests import factories as f
 from tests.console import items
 
-MOST_QUERIES = 18
+MOST_QUERIES = 17
 
 
 def page_of(customer):

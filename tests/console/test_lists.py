@@ -16,7 +16,7 @@ from tests.console import seed
 QUEUE = "/admin/gates/reviewitem/"
 BUDGETS = {
     QUEUE: 10,
-    "/admin/": 18,
+    "/admin/": 15,
     "/admin/ledger/event/": 9,
     "/admin/ledger/ledgerrow/": 9,
     "/admin/ledger/action/": 8,

@@ -1,7 +1,9 @@
 """The page of a customer: one customer over all systems, and whether they agree."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import Exists
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -13,6 +15,7 @@ from meshline.console import customer_table, delta_pages, dispute_pages, parts, 
 from meshline.console.page import Block, Page, present
 from meshline.console.pages.contract import history
 from sync import proposals, refresh
+from sync.disputes.models import Dispute
 
 OPEN = ("held", "in_review", "approved", "parked", "sending", "unknown", "failed")
 
@@ -21,7 +24,9 @@ def build(request: HttpRequest, record: Customer) -> Page:
     """Read everything about one customer in a fixed number of queries."""
     customer, key = record, record.pk
     links = list(customer.links.order_by("system", "kind")[: parts.MOST])
-    contracts = list(customer.contracts.order_by("-id")[: parts.MOST])
+    disputed = Exists(Dispute.objects.filter(customer=key))  # asked along with the contracts: most never had one
+    contracts = list(customer.contracts.annotate(is_disputed=disputed).order_by("-id")[: parts.MOST])
+    has_disputes = not contracts or bool(contracts[0].is_disputed)
     context: ContextRecord | None = getattr(customer, "context", None)
     may_review = request.user.has_perm("gates.view_reviewitem")
     waiting = _waiting(key) if may_review else []
@@ -53,7 +58,7 @@ def build(request: HttpRequest, record: Customer) -> Page:
         side=present(
             [
                 _known(request, customer, contracts, context),
-                dispute_pages.block(request, customer),
+                dispute_pages.block(request, customer) if has_disputes else None,
                 parts.links(links),
                 sync_pages.block(request, customer),
                 portal_pages.block(request, customer, links),
@@ -96,7 +101,9 @@ def _sources(context: ContextRecord | None) -> list[snapshot.Source]:
     return [one for key in keys or [None] for one in snapshot.sources(context, key).values()]
 
 
-def _known(request: HttpRequest, customer: Customer, contracts: list[Contract], context: ContextRecord | None) -> Block:
+def _known(
+    request: HttpRequest, customer: Customer, contracts: Sequence[Contract], context: ContextRecord | None
+) -> Block:
     """The snapshot of the contract that matters most: one that is behind or suspended, else the newest."""
     order = {"past_due": 0, "suspended": 1, "active": 2}
     first = min(contracts, key=lambda one: (order.get(one.state, 3), -one.pk), default=None)
@@ -104,7 +111,7 @@ def _known(request: HttpRequest, customer: Customer, contracts: list[Contract], 
     return snapshot.block(customer, first, context, None, may_refresh=may_refresh)
 
 
-def _askable(request: HttpRequest, contracts: list[Contract]) -> list[tuple[str, str]]:
+def _askable(request: HttpRequest, contracts: Sequence[Contract]) -> list[tuple[str, str]]:
     """Where this person may ask for an action: one address for each contract that is not over."""
     if not request.user.has_perm(proposals.PERMISSION):
         return []

@@ -1,8 +1,0 @@
-"""Reserved."""
-
-from django.db import migrations
-
-
-class Migration(migrations.Migration):
-    dependencies = [("sync", "0016_claims")]
-    operations = []
