@@ -53,7 +53,7 @@ def run(sample: int = SAMPLE, *, by: str = "system:schedule") -> ContextCheck:
             for field in sorted((stored.keys() & live.keys()) - NOT_FACTS):
                 compared[f"{name}.{field}"] += 1
                 equal[f"{name}.{field}"] += stored[field] == live[field]
-    attempts.store((None, None, one) for one in exchanges)
+    attempts.store_reads(exchanges)
     health.note_calls(exchanges, errors)
     with transaction.atomic():
         return ContextCheck.objects.create(

@@ -1,6 +1,7 @@
 """Writing down what was said to providers and what they answered."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from ledger import sets
@@ -25,6 +26,18 @@ def store(exchanges: Iterable[tuple[Any, Any, Exchange]]) -> None:
         for action, event, one in exchanges
     ]  # fmt: skip
     sets.insert("sync_attempt", TYPES, rows)
+
+
+def store_reads(exchanges: Iterable[Exchange]) -> None:
+    """What was asked in a walk over many records, without the answers that went well.
+
+    They hold everybody, those too who asked to be forgotten here; what of them mattered was kept where it belongs.
+    """
+    store((None, None, _bare(one) if one.status is not None and one.status < 400 else one) for one in exchanges)
+
+
+def _bare(one: Exchange) -> Exchange:
+    return replace(one, request_body="", response_body="")
 
 
 def _storable(text: str) -> str:

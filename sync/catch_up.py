@@ -108,7 +108,7 @@ def plan(provider: str, since: datetime | None = None) -> Missed:
         errors.append(error)
         raise
     finally:
-        attempts.store((None, None, one) for one in exchanges)
+        attempts.store_reads(exchanges)
         health.note_calls(exchanges, errors)
 
 

@@ -132,5 +132,5 @@ def _delivery(document: dict[str, Any]) -> Delivery:
 
 
 def _noted(exchanges: Sequence[Exchange], errors: Sequence[ProviderError]) -> None:
-    attempts.store((None, None, one) for one in exchanges)
+    attempts.store_reads(exchanges)
     health.note_calls(list(exchanges), list(errors))

@@ -32,7 +32,7 @@ MOST_CONTRACTS = 5
 def ask(customer_id: int, *, by: User) -> None:
     """Queue a fresh read of everything that can be read about a customer; pages show it as pending until it is there.
 
-    Raises Refused: 403 permission, 404 no such customer, 409 while the reading asked for before goes on.
+    Raises Refused: 403 permission, 404 no such customer, 409 erased, or while an earlier one goes on.
     """
     customer = Customer.objects.filter(pk=customer_id).first()
     if customer is None:
@@ -40,6 +40,8 @@ def ask(customer_id: int, *, by: User) -> None:
     if not (by.is_active and by.has_perm(PERMISSION)):
         _write_refusal(customer, by)
         raise Refused(403, "permission", f"your account may not ask for a fresh read; it needs {PERMISSION}")
+    if customer.erased_at is not None:
+        raise Refused(409, "erased", "this customer was erased; nothing of them is read any more")
     now = clock.now()
     with transaction.atomic():
         correlate.lock_customers([customer_id])

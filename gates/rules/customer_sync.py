@@ -68,6 +68,7 @@ IN_ACCOUNT = "known_in_account_"  # a note that begins so names the account whic
 SKIPS = {
     "inactive": "it is inactive in the ERP; nothing is created and an existing link stays",
     "under_way": "an earlier change of it is still under way",
+    "erased": "the person asked to be forgotten; nothing of them is read or written here",
     "observed": "the automation only observes",
 }
 
@@ -115,6 +116,7 @@ class SyncFacts:
     internal_id: str
     email: str = ""
     is_inactive: bool = False
+    is_erased: bool = False  # the person asked to be forgotten
     stored_id: str = ""
     known_id: str = ""
     is_written_back: bool = False
@@ -192,6 +194,8 @@ def spellings(email: str) -> tuple[str, ...]:
 
 def decide(facts: SyncFacts) -> SyncDecision:
     """What becomes of one customer. The same facts give the same answer."""
+    if facts.is_erased:
+        return SyncDecision(Outcome.SKIP, "erased")
     if facts.is_under_way:
         return SyncDecision(Outcome.SKIP, "under_way")
     if not facts.is_connected:

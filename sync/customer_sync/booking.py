@@ -1,6 +1,6 @@
 """Booking one chunk of a run: customers, links, actions, outcomes, errors and the cursor in one transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -40,6 +40,7 @@ OUTCOME_TYPES = {
 UPSERT = f"""on conflict (run_id, internal_id) do update set
  {", ".join(f"{name} = excluded.{name}" for name in OUTCOME_TYPES if name not in ("run_id", "internal_id"))}
  returning id, internal_id"""
+LEFT = ("under_way", "erased")  # nothing of ours is written down about such a row
 UNDER_WAY = ("held", "in_review", "approved", "parked", "sending", "unknown")
 
 
@@ -137,7 +138,8 @@ def _meet(chunk: Chunk, planned: Sequence[Planned]) -> None:
     correlate.lock_customers(chunk.customers.values())
     ids = [one.internal_id for one in wanted]
     _withhold(wanted, open_actions(chunk.way.account, ids), links.load(chunk.way.account, ids))
-    links.store([_link_row(chunk, one) for one in wanted if one.decision and one.decision.code != "under_way"])
+    _forget(wanted, links.erased(ids))
+    links.store([_link_row(chunk, one) for one in wanted if one.decision and one.decision.code not in LEFT])
     chunk.held = links.load(chunk.way.account, ids)
     cleared = [one.internal_id for one in wanted if one.decision and one.decision.is_new_generation]
     links.clear_written_back([chunk.held[one].id for one in cleared])
@@ -159,6 +161,13 @@ def _withhold(planned: Sequence[Planned], unfinished: Sequence[Open], now: Mappi
         held = acting[action.internal_id].held
         if action.kind == playbook.CREATE and held is not None:
             held.attempt += 1  # the key of a request that was refused for good is spent
+
+
+def _forget(planned: Sequence[Planned], gone: Collection[int]) -> None:
+    """Who was forgotten while the chunk was planned is left alone."""
+    for one in planned:
+        if one.internal_id in gone:
+            one.decision = SyncDecision(Outcome.SKIP, "erased")
 
 
 def _stands(held: links.Held | None) -> tuple[str, int, bool]:
@@ -216,7 +225,7 @@ def _one(chunk: Chunk, one: Planned, *, dry: bool) -> None:
         assert decision.error_class is not None
         chunk.config_errors += decision.is_configuration
         _trouble(chunk, one, decision.code, decision.error_class, decision.sentence)
-    elif outcome in ("unchanged", "skipped") and code != "under_way":
+    elif outcome in ("unchanged", "skipped") and code not in LEFT:
         steps = troubles.EVERY_STEP if outcome == "unchanged" else troubles.LOOKUP
         chunk.settled.append((troubles.trace_key(chunk.way.account, one.internal_id), one.source.modified, steps))
 

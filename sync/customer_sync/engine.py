@@ -289,13 +289,6 @@ def window_start(mark: str) -> str:
 
 
 def _keep(exchanges: Sequence[Exchange], errors: Sequence[ProviderError] = ()) -> None:
-    """Write down what was asked. Answers that went well are not kept: a walk over everybody would keep everybody."""
-    attempts.store(
-        (
-            None,
-            None,
-            one if one.status is None or one.status >= 400 else replace(one, request_body="", response_body=""),
-        )
-        for one in exchanges
-    )
+    """Write down what was asked."""
+    attempts.store_reads(exchanges)
     health.note_calls(exchanges, errors)

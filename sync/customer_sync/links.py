@@ -60,6 +60,17 @@ def load(account: str, internal_ids: Sequence[int]) -> dict[int, Held]:
     return {row[1]: Held(*(*row[:-3], _writable(*row[-4:]))) for row in rows}
 
 
+def erased(internal_ids: Sequence[int]) -> set[int]:
+    """Those of these customers of the ERP who were forgotten: nobody is asked about them again."""
+    rows = sets.run(
+        """select x.value::bigint from ledger_externalid x
+             join ledger_customer c on c.id = x.customer_id and c.erased_at is not null
+            where x.system = 'netsuite' and x.kind = 'customer' and x.value = any(%(ids)b::text[])""",
+        {"ids": [str(one) for one in internal_ids]},
+    )
+    return {row[0] for row in rows}
+
+
 def _writable(page: int | None, link: int | None, seed: str | None, token_hash: str | None) -> int | None:
     """The working link, unless its address is not known any more: then there is nothing to write."""
     if link is None or link == page or (seed and token_hash and tokens.recover(seed, token_hash)):

@@ -54,6 +54,7 @@ class Planned:
     billing_account: str
     is_shared_payer: bool = False
     is_under_way: bool = False
+    is_erased: bool = False
     whole: ErpCustomer | None = None
     found: BillingCustomer | NoCustomer | None = None
     matches: tuple[BillingCustomer, ...] | None = None
@@ -96,13 +97,13 @@ def plan(
     As many as come before more than `most` would have to be asked about. Reads providers; no transaction is open.
     `under_way` are internal ids with an unfinished change. A row whose reads failed carries the error instead.
     """
-    held = links.load(way.account, [int(source.internal_id) for source, _ in rows])
-    busy = set(under_way)
+    numbers = [int(source.internal_id) for source, _ in rows]
+    held, busy, gone = links.load(way.account, numbers), set(under_way), links.erased(numbers)
     planned: list[Planned] = []
     asked: list[Planned] = []
     for source, shared in rows:
         number = int(source.internal_id)
-        one = Planned(source, held.get(number), way.billing_account(source), shared, number in busy)
+        one = Planned(source, held.get(number), way.billing_account(source), shared, number in busy, number in gone)
         if not _needs_nobody(one, way):
             if len(asked) == most:
                 break
@@ -115,8 +116,8 @@ def plan(
 
 
 def _needs_nobody(one: Planned, way: Way) -> bool:
-    """Whether the row alone tells: busy, inactive, misplaced, or exactly what was confirmed last."""
-    if one.is_under_way or one.source.is_inactive or not _is_placed(one, way):
+    """Whether the row alone tells: busy, forgotten, inactive, misplaced, or exactly what was confirmed last."""
+    if one.is_under_way or one.is_erased or one.source.is_inactive or not _is_placed(one, way):
         return True
     if _is_same_row(one, way) and one.held is not None and one.held.modified == one.source.modified != "":
         one.is_settled = not way.rereads
@@ -297,6 +298,7 @@ def _facts(one: Planned, way: Way, holders: Mapping[str, set[str]], email_holder
         internal_id=one.source.internal_id,
         email=one.source.email,
         is_inactive=one.source.is_inactive,
+        is_erased=one.is_erased,
         stored_id=one.source.stored_id,
         known_id=one.known_id,
         is_written_back=one.is_written_back,

@@ -99,7 +99,7 @@ def _check(rows: Sequence[LinkImportRow], pool: ThreadPoolExecutor) -> bool:
     seen = locally(rows)
     open_ones = [one for one in seen if one.verdict in (LINK, SAME)]
     said = list(pool.map(_asked, open_ones))
-    attempts.store((None, None, exchange) for one in said for exchange in one.exchanges)
+    attempts.store_reads(exchange for one in said for exchange in one.exchanges)
     health.note_calls(
         [exchange for one in said for exchange in one.exchanges], [one.error for one in said if one.error]
     )

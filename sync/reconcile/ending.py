@@ -1,5 +1,7 @@
 """How a run ends: what was read is compared and booked in one transaction, or the run says why it could not be."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -8,6 +10,7 @@ from django.db import transaction
 from ledger import book, clock, sets
 from sync.reconcile import alarms, checks, deltas, judging, pairs, staging
 from sync.reconcile.checks import Check
+from sync.reconcile.finding import Finding
 from sync.reconcile.models import ReconcileRow, ReconcileRun
 
 log = structlog.get_logger(__name__)
@@ -16,6 +19,8 @@ WHOLE = (ReconcileRun.Outcome.AGREE, ReconcileRun.Outcome.DIFFER)
 COMPARED = (*WHOLE, ReconcileRun.Outcome.PARTIAL)
 PAIRINGS = {one.name: one for one in pairs.PAIRINGS}
 MOST_SKIPPED = 20_000  # keys that are named to what closes differences; more are no moment but a flood
+ERASED = "select id from ledger_customer where id = any(%(ids)b::bigint[]) and erased_at is not null"
+WITH_NAMES = "customers"
 SKIPPED = {
     judging.MOVED: "changed while they were read", judging.UNDER_WAY: "have a write of ours under way",
 }  # fmt: skip
@@ -39,6 +44,7 @@ class Tally:
         self.differing: set[str] = set()
         self.skipped: dict[str, str] = {}
         self.gaps: list[tuple[str, str]] = []
+        self.forgotten = 0
         self._accepted = deltas.accepted(check.name)
 
     def add(self, page: Any) -> None:
@@ -65,6 +71,8 @@ class Tally:
         for why in self.skipped.values():
             counted[why] = counted.get(why, 0) + 1
         moved = [["records", f"{count} {SKIPPED[why]}; the next run compares them"] for why, count in counted.items()]
+        if self.forgotten:
+            moved.append(["records", f"{self.forgotten} are of people who were erased here, and are not looked into"])
         return [*map(list, self.gaps), *moved]
 
 
@@ -79,6 +87,10 @@ def compare(run: ReconcileRun, token: int) -> None:
         one, tally, is_dry = locked(run, token), Tally(check), bool(run.cursor.get("kept", {}).get("dry"))
         for page in check.compare(run.pk, kept(one)):
             one.compared += page.keys
+            if check.name == WITH_NAMES:  # all others hold ids, amounts, states and times only
+                known = _of_the_known(page.findings)
+                tally.forgotten += len(page.findings) - len(known)
+                page = replace(page, findings=known)
             tally.add(page)
             if not is_dry:
                 one.opened += deltas.note(check.name, page.findings, run=run.pk, about={})
@@ -94,6 +106,13 @@ def compare(run: ReconcileRun, token: int) -> None:
         if not is_dry:
             alarms.judge(one)
         _end(one)
+
+
+def _of_the_known(findings: Sequence[Finding]) -> list[Finding]:
+    """Those that are not about somebody who was erased: no value of theirs is kept again."""
+    asked = {"ids": sorted({one.customer_id for one in findings if one.customer_id is not None})}
+    gone = {row[0] for row in sets.run(ERASED, asked)} if asked["ids"] else set()
+    return [one for one in findings if one.customer_id not in gone]
 
 
 def incomplete(run: ReconcileRun) -> str:

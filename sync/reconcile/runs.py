@@ -186,7 +186,7 @@ def _read_page(run: ReconcileRun, token: int, ends: float) -> bool:
         _keep(check, run, token, name, page)
     except ProviderError as error:
         errors.append(error)
-    attempts.store((None, None, one) for one in exchanges)
+    attempts.store_reads(exchanges)
     health.note_calls(exchanges, errors)
     return _answered_badly(run, token, errors[0], ends) if errors else True
 

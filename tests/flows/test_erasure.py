@@ -6,9 +6,14 @@ from django.db import connection
 from ledger import sets, verify
 from ledger.models import Customer, Event
 from meshline.subjects import SUBJECTS, UNCHAINED
+from sync import refresh
 from sync.erasure import erasing
+from sync.models import Attempt
+from sync.reconcile import runs
 from tests.factories import CommentFactory, ReviewItemFactory, UserFactory
-from tests.flows.world import World
+from tests.flows.syncing import run
+from tests.flows.world import World, acting
+from tests.people.cast import refused
 
 PEOPLE = 20
 GONE = 10
@@ -94,5 +99,13 @@ def test_ten_of_twenty_are_forgotten_and_do_not_come_back(world: World, lead, ca
     world.settle()
     erasing.run()
 
+    for one in gone:
+        assert finds(one.name.removeprefix("Zoë ")) == []
+
+    acting("customer_sync")  # walks over everybody at the other systems read those who are gone, too
+    assert run().counts["skipped"] == GONE
+    runs.to_the_end(runs.begin("subscriptions", runs.SHELL, in_background=False))
+    assert refused(refresh.ask, gone[0].pk, by=lead) == (409, "erased")
+    assert Attempt.objects.filter(provider="netsuite", is_write=False).exists()
     for one in gone:
         assert finds(one.name.removeprefix("Zoë ")) == []

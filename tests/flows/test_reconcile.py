@@ -9,7 +9,7 @@ from django.core.management import call_command
 from gates import stop
 from gates.models import ReviewItem
 from gates.stop import Refused
-from ledger import verify
+from ledger import clock, verify
 from ledger.models import Action, LedgerRow
 from meshline import subjects
 from sync import health, providers
@@ -214,3 +214,17 @@ def test_an_empty_answer_is_no_answer_and_wrong_use_is_said(two_systems: Sandbox
     with pytest.raises(Exception, match="there is no check 'nothing'") as wrong:
         call_command("reconcile", "nothing")
     assert wrong.value.returncode == 2  # type: ignore[attr-defined]
+
+
+def test_somebody_who_was_erased_is_not_looked_into_again(two_systems: Sandbox) -> None:
+    books = Books.plant(two_systems, 4)
+    f.CustomerFactory(external_id=books.keys[1], erased_at=clock.now())
+    books.change_erp(1, companyName="Gone Person Oy")
+    books.change_erp(2, companyName="Other Oy")
+
+    run = compare()
+
+    assert [one[1] for one in found()] == [books.keys[2]]
+    assert (run.outcome, run.differing) == ("differ", 1)
+    assert any("erased here" in words for _, words in run.gaps)
+    assert "Gone Person" not in str(list(Attempt.objects.values()) + list(Delta.objects.values()))
