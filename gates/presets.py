@@ -100,6 +100,11 @@ AUTOMATIONS = [
         "fallback_group": "Support Manager", "source": "support desk",
         "destination": "refund, ERP credit memo, note on the ticket",
     },
+    {
+        "name": "accounting", "title": "Billing in the books", "owner_group": "Billing Resolver",
+        "fallback_group": "Revenue Ops Lead", "source": "billing",
+        "destination": "ERP payments, customer refunds and journal entries",
+    },
     *presets_disputes.AUTOMATIONS,
     *presets_tickets.AUTOMATIONS,
     *presets_cancel.AUTOMATIONS,

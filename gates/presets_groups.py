@@ -7,12 +7,12 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.management import create_contenttypes
 
-from gates import assistants, presets_disputes, presets_tickets
+from gates import assistants, presets_alerts, presets_disputes, presets_tickets
 from gates.models import ShippedGroup
 from gates.presets_governance import GOVERNANCE
 from gates.presets_rollout import ROLLOUT
 
-LABELS = ("ledger", "gates", "sync")
+LABELS = ("ledger", "gates", "sync", "meshline")
 
 VIEW = [
     "ledger.view_customer", "ledger.view_contract", "ledger.view_event", "ledger.view_action", "ledger.view_ledgerrow",
@@ -132,6 +132,18 @@ CLAIM_CHECKS: dict[str, list[str]] = {
     assistants.GROUP: sorted(assistants.MAY),
 }
 BASELINES = {name: ["sync.take_baseline"] for name in ("Support Manager", "Revenue Ops Lead")}
+FIGURES = ["meshline.view_kpiday"]
+NOTES = [*FIGURES, "meshline.write_kpi_note"]
+RULE_FIGURES = [*NOTES, "meshline.set_kpi_target", "meshline.view_revenue", "meshline.export_kpis"]
+KEY_FIGURES: dict[str, list[str]] = {
+    **{name: FIGURES for name in FIRST if name != assistants.GROUP},
+    "Billing Resolver": NOTES,
+    "Automation Engineer": NOTES,
+    "Product Ops": NOTES,
+    "Support Manager": RULE_FIGURES,
+    "Revenue Ops Lead": RULE_FIGURES,
+    "Auditor": [*FIGURES, "meshline.view_revenue", "meshline.export_kpis"],
+}
 ONBOARD = ["gates.view_checklist"]
 STEPS = ["gates.work_checklist"]
 TEMPLATE = ["gates.edit_checklist_template"]
@@ -161,11 +173,13 @@ GROUPS: dict[str, list[str]] = {
     + INCIDENTS.get(name, [])
     + CLAIM_CHECKS.get(name, [])
     + BASELINES.get(name, [])
+    + KEY_FIGURES.get(name, [])
     + CANCEL.get(name, [])
     + GOVERNANCE.get(name, [])
     + ROLLOUT.get(name, [])
     + presets_tickets.GROUPS.get(name, [])
     + presets_disputes.GROUPS.get(name, [])
+    + presets_alerts.ALERTS.get(name, [])
     for name in FIRST
 }
 

@@ -21,6 +21,7 @@ from ledger.words import (
     verdict_words,
 )
 
+TROUBLE = ("failed", "unknown")
 OPEN_STATES = ("held", "in_review", "approved", "parked", "sending", "unknown", "failed")
 
 
@@ -319,7 +320,8 @@ class ActionAdmin(ReadOnlyAdmin):
         choice(
             "state",
             "State",
-            {"active": ("Not ended", Q(state__in=OPEN_STATES))} | of_states("state", Action.State.choices),
+            {"active": ("Not ended", Q(state__in=OPEN_STATES)), "trouble": ("Failed or unknown", Q(state__in=TROUBLE))}
+            | of_states("state", Action.State.choices),
         ),
         choice("kind", "What", {kind: (kind_words(kind), Q(kind=kind)) for kind in KINDS}),
         choice("system", "System", of_systems("provider")),

@@ -2,9 +2,10 @@
 
 import re
 
-from ledger import cells, words_cancel, words_disputes, words_reconcile, words_refunds
+from ledger import cells, words_accounting, words_alerts, words_cancel, words_disputes, words_reconcile, words_refunds
 
 KINDS = {
+    **words_accounting.KINDS,
     **words_refunds.KINDS,
     **words_reconcile.KINDS,
     **words_disputes.KINDS,
@@ -28,7 +29,7 @@ KINDS = {
     "ticket": "Ticket",
     "mail.progress": "Send progress mail",
     "customer.identity": "Confirm a customer",
-    "alert": "Page the on-call",
+    **words_alerts.KINDS,
     "outreach.mail": "Write to customer by mail",
     "outreach.ticket": "Write to customer by ticket",
     "incident": "Incident",
@@ -165,9 +166,8 @@ DECISIONS = {
     "include_message": "A customer included after all",
     "edit_message": "Message changed",
     "edit_service": "Scope of a service changed",
-    "raise_alert": "Alert raised",
+    **words_alerts.DECISIONS,
     "backtest": "Back-test asked for",
-    "trip": "Stopped by itself",
     "start_drill": "Drill begun",
     "pass_drill": "Drill passed",
     "fail_drill": "Drill failed",
@@ -175,7 +175,7 @@ DECISIONS = {
     "judge_row": "Sampled row judged",
     "close_audit": "Review closed",
     "hand_audit": "Review handed on",
-    "resolve_alert": "Alert resolved",
+    **words_reconcile.DECISIONS,
     "tick": "Step of a runbook done",
     "untick": "Step of a runbook taken back",
 }
@@ -196,6 +196,7 @@ OUTCOMES = {
 # Why something waits for a person: the rule, gate or error class behind it, as a clause that ends a sentence.
 WHYS = {
     **words_refunds.WHYS,
+    **words_accounting.WHYS,
     **words_reconcile.WHYS,
     **words_disputes.WHYS,
     **words_cancel.WHYS,
@@ -308,6 +309,7 @@ VERDICTS = {
 
 EVENTS = {
     **words_refunds.EVENTS,
+    **words_accounting.EVENTS,
     **words_disputes.EVENTS,
     "payment.failed": "Payment failed",
     "payment.succeeded": "Payment received",
@@ -339,7 +341,7 @@ def from_identifier(name: str) -> str:
     return cells.plain(re.sub(r"[._\-]+", " ", spaced).strip().capitalize(), 120)
 
 
-SUBJECTS = {"delta": "difference", "reconcile": "comparison"}
+SUBJECTS = words_reconcile.SUBJECTS
 
 
 def subject_words(kind: str) -> str:

@@ -200,6 +200,7 @@ def slack(default: Mapping[str, str], dev: bool) -> dict[str, Any]:
         "team_id": _text("MESHLINE_SLACK_TEAM_ID", default),
         "app_id": _text("MESHLINE_SLACK_APP_ID", default),
         "channels": _pairs("MESHLINE_SLACK_CHANNELS", default, "Billing Resolver=C0123ABCD,Support Manager=C0456EFGH"),
+        "alert_channel": _text("MESHLINE_SLACK_ALERT_CHANNEL", default),
         "console_url": _url("MESHLINE_SLACK_CONSOLE_URL", default, dev),
     }
 

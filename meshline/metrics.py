@@ -1,4 +1,4 @@
-"""`/metrics`: the signals for collectors, as Prometheus' text, or as JSON for who asks for that.
+"""`/metrics`: the signals and the rules of the alerts for collectors: Prometheus' text, or JSON for who asks.
 
 They are figures of the business, so a token or a session is needed; they name nobody.
 """
@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from meshline.api.base import ApiView
 from sync import signals
+from sync.alerts import exposing
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -28,5 +29,5 @@ class Metrics(ApiView):
         """The last seven days."""
         found = signals.latest()
         if request.headers.get("accept", "").startswith("application/json"):
-            return JsonResponse(found.as_json())
-        return HttpResponse(found.metrics(), content_type=TEXT)
+            return JsonResponse(found.as_json() | {"alerts": exposing.as_json()})
+        return HttpResponse(found.metrics() + exposing.text(), content_type=TEXT)

@@ -2,6 +2,10 @@
 
 from django.db import models
 
+from meshline.kpis.models import KpiDay, KpiNote, KpiReport, KpiTarget
+
+__all__ = ["KpiDay", "KpiNote", "KpiReport", "KpiTarget", "SignInCount"]
+
 
 class SignInCount(models.Model):
     """How often something was tried in a while. `key` is a keyed digest: no name and no address can be read from it."""

@@ -8,6 +8,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from meshline import (
+    conf_accounting,
+    conf_alerts,
     conf_api,
     conf_disputes,
     conf_incidents,
@@ -17,6 +19,7 @@ from meshline import (
     conf_providers,
     conf_queue,
     conf_refunds,
+    conf_reports,
     conf_rollout,
     conf_sync,
     conf_tickets,
@@ -214,11 +217,14 @@ MESHLINE_SYNC_THREADS, MESHLINE_SYNC_ACCOUNT, MESHLINE_SYNC_ACCOUNTS, MESHLINE_S
     conf_sync.read().values()
 )
 MESHLINE_CREDIT_MEMOS, MESHLINE_REFUND_TICKETS = conf_refunds.read().values()
+MESHLINE_ACCOUNTING = conf_accounting.read(MESHLINE_SYNC_ACCOUNT)
 MESHLINE_RECONCILE_INVOICES = env_str("MESHLINE_RECONCILE_INVOICES", "linked", choices=("linked", "all"))
 MESHLINE_CLAIM_WORDING_FILE = env_str("MESHLINE_CLAIM_WORDING_FILE", "")
 MESHLINE_QUIET_HOURS, MESHLINE_QUIET_ZONE, MESHLINE_OUTREACH_ONE_PERSON = conf_incidents.read().values()
 MESHLINE_TRIPS, MESHLINE_DRILL_CUSTOMER = conf_trips.read(), conf_trips.drill_customer()
 MESHLINE_DISPUTES = conf_disputes.read()
+MESHLINE_REPORT_TO = conf_reports.read()
+MESHLINE_ALERT_LIMITS = conf_alerts.read()
 MESHLINE_TICKET_FLIPS, MESHLINE_TICKET_FLIP_MINUTES = conf_tickets.read().values()
 MESHLINE_KEEP_BODIES_DAYS = env_int("MESHLINE_KEEP_BODIES_DAYS", 90, low=1, high=3650)
 MESHLINE_KEEP_LEDGER_DAYS = env_int("MESHLINE_KEEP_LEDGER_DAYS", 2557, low=365, high=36_500)

@@ -225,4 +225,9 @@ def worker(cluster: str, *, stop_seconds: float) -> Spec:
     return Spec(f"worker-{cluster}", command, grace_seconds=stop_seconds + 10, cwd=ROOT)
 
 
+def watch() -> Spec:
+    """The look at the rules of the alerts; beside the web too, so that the silence of every worker is seen."""
+    return Spec("watch", [sys.executable, str(ROOT / "manage.py"), "watch"], grace_seconds=10, cwd=ROOT)
+
+
 ROOT = Path(__file__).resolve().parent.parent

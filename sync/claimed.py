@@ -133,7 +133,7 @@ def _with_known(rows: Sequence[tuple[Any, ...]], now: datetime) -> list[Claimed]
     alone = correlate.load_customers(one.customer_id for one in claimed if one.is_about_customer)
     for one in claimed:
         one.known = _own(alone.get(one.customer_id) if one.is_about_customer else known.get(one.contract_id or 0))
-        if one.known is None and one.kind.about_nobody:
+        if one.known is None and (one.kind.about_nobody or (one.kind.about_account and not one.customer_id)):
             one.known = _own(correlate.NOBODY)
         one.spent_minor = spent.get(one.id, 0)
         if one.known is not None:

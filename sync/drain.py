@@ -64,6 +64,8 @@ BOOKING_FAULTS = (DatabaseError, StaleState, ArithmeticError, LookupError, TypeE
 class Drain:
     """One resident. `run` is the whole life of it; the rest are its steps."""
 
+    queue = claim.ACTIONS  # which actions it carries out
+
     def __init__(self, *, threads: int, box: float, lease: int) -> None:
         self.threads, self.box, self.lease = threads, box, lease
         self.token = random.getrandbits(62)
@@ -75,8 +77,7 @@ class Drain:
         self.in_flight = 0
         self.tended_at = time.monotonic()
         self.pending: dict[Any, float] = {}
-        self.look_at = {"events": 0.0, "actions": 0.0}
-        self.few = {"events": False, "actions": False}
+        self.look_at, self.few = {"events": 0.0, "actions": 0.0}, {"events": False, "actions": False}
         self.poster = Poster(lambda job, check: self.submit(errands.tell, job, check), self.token, lease)
 
     def run(self) -> int:
@@ -225,7 +226,7 @@ class Drain:
         if free < self.threads or not self.due("actions"):
             return 0
         claim.flip_due()
-        rows = self.claim("actions", claim.ACTIONS, free, 1)
+        rows = self.claim("actions", self.queue, free, 1)
         for one in claimed.load([row[0] for row in rows], self.token, clock.now()) if rows else ():
             self.begin(one)
         return len(rows)

@@ -54,7 +54,7 @@ def read(
 
     Raises ProviderError; what was read before it is lost, nothing is half-believed.
     """
-    with stripe_accounts.acting_for(known.billing_account):
+    with stripe_accounts.acting_for(str(params.get("billing_account") or known.billing_account)):
         return _read(known, names, exchanges, params)
 
 

@@ -8,8 +8,10 @@ from gates.types import Proposal
 from ledger import book
 from sync import actions, booking, correlate, facts, understand
 from sync import planned as planned_of
+from sync.accounting import hearing as hearing_of_books
 from sync.booking import Booking, Cause
 from sync.cancellations import hearing as ends
+from sync.contracts.charges import ChargeSeen
 from sync.contracts.netsuite import ContractSeen, ErpCustomerSeen
 from sync.contracts.pagerduty import IncidentSeen
 from sync.contracts.pipedrive import DealSeen, OrganizationSeen, PersonSeen
@@ -76,8 +78,8 @@ def handle(
             return _crm(one, place, contract, planned, into)
         case SlackClick() | SlackSubmitted() | IncidentSeen():
             return _about_nobody(one)
-        case RefundSeen() | ChargeRefundedSeen() | DisputeSeen() | FraudSeen():
-            return _money_back(one, place, into)
+        case RefundSeen() | ChargeRefundedSeen() | DisputeSeen() | FraudSeen() | ChargeSeen():
+            return _money(one, place, into)
         case CustomerSeen() if place:
             return _customer(one, one.seen, place)
     return "done: noted; read live before anything is decided" if place else correlate.STRANGER
@@ -90,8 +92,10 @@ def _ticket(one: Heard, place: Found | None, contract: Known | None, into: Booki
     return wished or heard
 
 
-def _money_back(one: Heard, place: Found | None, into: Booking) -> str:
-    """Given back by us or by hand, or taken back by a bank."""
+def _money(one: Heard, place: Found | None, into: Booking) -> str:
+    """Collected; or given back by us or by hand, or taken back by a bank."""
+    if isinstance(one.seen, ChargeSeen):
+        return hearing_of_books.verdict(one.seen)
     by_bank = isinstance(one.seen, DisputeSeen | FraudSeen)
     return disputes.hear(one, place, into) if by_bank else refunds.handle(one, place, into)
 

@@ -5,6 +5,7 @@ from django.db import models
 
 from ledger import clock
 from ledger.models import Action, Event
+from sync.accounting.models import BalanceEntry
 from sync.baselines import BaselineFigure
 from sync.claims.models import ClaimCheck
 from sync.connections.models import ConnectionCheck
@@ -19,8 +20,8 @@ from sync.refunds.models import Refund, RefundRequest
 from sync.slack.models import SlackAccount, SlackMessage, SlackNote
 
 __all__ = [
-    "Attempt", "BaselineFigure", "ClaimCheck", "ConnectionCheck", "ContextCheck", "Delta", "Dispute", "DrainSlot",
-    "Erasure", "JobRun", "LinkImport", "LinkImportRow", "MappingVersion", "PortalLink", "PortalRun",
+    "Attempt", "BalanceEntry", "BaselineFigure", "ClaimCheck", "ConnectionCheck", "ContextCheck", "Delta", "Dispute",
+    "DrainSlot", "Erasure", "JobRun", "LinkImport", "LinkImportRow", "MappingVersion", "PortalLink", "PortalRun",
     "ProviderState", "ReconcileRow", "ReconcileRun", "Refund", "RefundRequest", "Refusal", "RefusalCount",
     "SlackAccount", "SlackMessage", "SlackNote", "SyncError", "SyncLink", "SyncOutcome", "SyncProfile",
     "SyncProfileVersion", "SyncRun",

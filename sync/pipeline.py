@@ -11,6 +11,7 @@ from gates import automations, items, policy
 from gates.playbooks import PLAYBOOKS, dunning
 from ledger import claim, clock, sets
 from sync import correlate, happenings, planned, understand
+from sync.accounting import hearing as accounting
 from sync.booking import Booking
 from sync.contracts.pipedrive import DealSeen
 from sync.contracts.zendesk import TicketSeen
@@ -108,6 +109,7 @@ def book(heard: Sequence[Heard], token: int, records: Mapping[int, Any]) -> set[
             contract = known.get(place.contract_id) if place and place.contract_id else None
             _happen(one, place, contract, planned_before, chosen, booking)
         booking.write()
+        accounting.note(todo, found)
         _distrust(todo)
         if gone:
             sweep.forget_bodies([one.id for one in todo if one.verdict == ERASED])

@@ -9,6 +9,8 @@ from sync.incidents import paging
 from sync.models import ReconcileRun
 from sync.reconcile import checks
 
+DRIFT, DRIFT_WORDS = "schema-drift", "schema drift"
+
 
 def reconciled() -> tuple[tuple[str, datetime | None, str], ...]:
     """The last run of every check that ended: its name, when, and what is wrong with it, in words."""
@@ -37,9 +39,13 @@ def watch() -> str:
     """Take the stage of what errs; page about what fell until its owner signs again. Scheduled."""
     fallen = falls.sweep()
     open_now = falls.waiting()
+    raised = paging.raised()
+    drifts = any(one.rule == DRIFT for one in raised)
     for name, why in open_now.items():
+        if drifts and DRIFT_WORDS in why:
+            continue  # the alert of the changed format is on: the same cause is not told twice
         paging.raise_alert(f"{FALLEN}{name}", f"The automation {name} lost its stage: {why}", severity="warning")
-    for one in paging.raised():
+    for one in raised:
         if one.name.startswith(FALLEN) and one.name.removeprefix(FALLEN) not in open_now:
             paging.resolve_alert(one.name)
     return f"{len(fallen)} fell" + (f": {', '.join(fallen)}" if fallen else "")

@@ -269,7 +269,7 @@ def _not_done(one: Claimed, into: Booking, token: int) -> None:
     if age < one.kind.settle:
         _look_again(one, "not there yet", into, token)
         return
-    at = retry.next_attempt(one.tries, into.now, random.random(), first=_first())
+    at = retry.next_attempt(one.tries, into.now, random.random(), first=_first(), patient=one.kind.patient)
     if at is None:
         _fail(one, TransientError("tried six times without effect", provider=one.provider, code="retries_over"), into)
     else:
@@ -287,8 +287,8 @@ def _still_unknown(one: Claimed, error: ProviderError | None, crash: str, into: 
 
 def _look_again(one: Claimed, said: str, into: Booking, token: int) -> None:
     since = one.unknown_since or one.sent_at or into.now
-    first = _first()
-    at = retry.next_look(one.looks, since, into.now, random.random(), first=first) if one.kind.is_findable else None
+    ways: dict[str, Any] = {"first": _first(), "patient": one.kind.patient}
+    at = retry.next_look(one.looks, since, into.now, random.random(), **ways) if one.kind.is_findable else None
     if at is None and one.state == "unknown":
         reasons = [{"rule": "outcome_unknown", "verdict": "review", "reason": said}]
         _step(into, one, "ask", "in_review", _free() | {"last_error": said}, {"reasons": reasons})
@@ -317,8 +317,8 @@ def _back_off(one: Claimed, error: ProviderError, into: Booking) -> None:
     """Not done for certain: again after 1, 2, 4, 8, 16 s with the same key and bytes, then a person."""
     paced = error.status == 429
     tries = one.tries - 1 if paced else one.tries
-    at = retry.next_attempt(max(1, tries), into.now, random.random(), retry_after=error.retry_after, first=_first())
-    if at is None:
+    waits: dict[str, Any] = {"retry_after": error.retry_after, "first": _first(), "patient": one.kind.patient}
+    if (at := retry.next_attempt(max(1, tries), into.now, random.random(), **waits)) is None:
         _fail(one, error, into)
         return
     changes = _free(at) | {"tries": tries, "last_error": _said(error), "error_code": _code(error)}

@@ -70,7 +70,8 @@ select count(*) from (
 )
 RUNS = """
 select distinct on (check_name) check_name, compared, differing, counts
-  from sync_reconcilerun where finished_at >= %(since)s and outcome <> 'failed' order by check_name, id desc"""
+  from sync_reconcilerun where finished_at >= %(since)s and outcome not in ('failed', 'partial')
+ order by check_name, id desc"""
 BACKLOG = """
 select count(*), coalesce(extract(epoch from now() - min(created_at)), 0)::float8,
        count(*) filter (where due_at < now()), count(*) filter (where automation = 'onboarding')
@@ -182,7 +183,7 @@ def read(days: int = DAYS, *, now: datetime | None = None) -> Signals:
     at = now or clock.now()
     found = Signals(at, at - timedelta(days=days))
     params = {"first": first_id(found.since), "since": found.since}
-    rows = _rows(TIMES, params)
+    rows = asked(TIMES, params)
     by_day = {f"{(at - timedelta(days=back)).date()}": None for back in range(days, -1, -1)}
     days_of = {name: Day(name) for name in by_day}
     if rows is not None:
@@ -191,7 +192,7 @@ def read(days: int = DAYS, *, now: datetime | None = None) -> Signals:
         times = Times(done, planned, *(cuts or (None, None)))
         word = "customers" if kind == "customer.create" else "invoices"
         setattr(found if day is None else days_of.setdefault(str(day), Day(str(day))), word, times)
-    for day, opened, resolved in _rows(OPENED, params) or ():
+    for day, opened, resolved in asked(OPENED, params) or ():
         one = days_of.setdefault(str(day), Day(str(day)))
         one.opened, one.resolved = opened, resolved
     found.days = [days_of[name] for name in sorted(days_of)]
@@ -200,14 +201,14 @@ def read(days: int = DAYS, *, now: datetime | None = None) -> Signals:
 
 
 def _read_rest(found: Signals, params: Mapping[str, Any]) -> None:
-    twice = _rows(DUPLICATES, params)
+    twice = asked(DUPLICATES, params)
     found.duplicates = twice[0][0] if twice else None
-    for _, compared, differing, counts in _rows(RUNS, params) or ():
+    for _, compared, differing, counts in asked(RUNS, params) or ():
         found.compared += compared
         found.differing += differing
         if found.duplicates is not None:
             found.duplicates = max(found.duplicates, int(_plain(counts).get("duplicate", 0)))
-    waiting = _rows(BACKLOG, params)
+    waiting = asked(BACKLOG, params)
     if waiting:
         found.open, found.oldest_seconds, found.late, found.onboarding = waiting[0]
 
@@ -238,7 +239,7 @@ def seconds(value: float | None) -> str:
     return f"{value:.1f} s" if value < 120 else f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.0f} h"
 
 
-def _rows(query: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]] | None:
+def asked(query: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]] | None:
     """The rows, or None where they did not come in time or the table is not there (an older database)."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:

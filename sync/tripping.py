@@ -18,14 +18,14 @@ MOST_EVENTS = 50_000  # looked back through; more than that in an hour is a samp
 WRITES = """
 select count(distinct t.action_id), count(distinct t.action_id) filter (where a.kind = any(%(refunds)b::text[]))
   from sync_attempt t join ledger_action a on a.id = t.action_id
- where t.began_at >= %(since)b::timestamptz and t.is_write and a.kind <> 'alert'"""
+ where t.began_at >= %(since)b::timestamptz and t.is_write and a.kind not in ('alert', 'alert.message')"""
 SUMS = """
 select a.currency, sum(a.amount_minor)::bigint from ledger_action a
  where a.amount_minor is not null and a.id in (
    select t.action_id from sync_attempt t where t.began_at >= %(since)b::timestamptz and t.is_write)
    and a.kind = any(%(refunds)b::text[]) group by a.currency"""
 UNKNOWN = """
-select count(*) from ledger_action where state = 'unknown' and kind <> 'alert'
+select count(*) from ledger_action where state = 'unknown' and kind not in ('alert', 'alert.message')
    and unknown_since >= %(since)b::timestamptz"""
 EVENTS = """
 select count(*), count(*) filter (where left(verdict, 13) = 'contradicting') from ledger_event

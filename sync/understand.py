@@ -9,6 +9,7 @@ from uuid import UUID
 from gates.memo import PaymentSeen
 from sync import contracts
 from sync.contracts import Drift
+from sync.contracts.charges import ChargeSeen
 from sync.contracts.netsuite import ContractSeen, ErpCustomerSeen
 from sync.contracts.pipedrive import DealSeen, OrganizationSeen, PersonSeen
 from sync.contracts.refunds import ChargeRefundedSeen, RefundSeen
@@ -84,7 +85,7 @@ def links_of(seen: Any) -> tuple[tuple[Link, ...], tuple[Link, ...]]:
             found = (("stripe", "subscription", seen.id),), (("stripe", "customer", seen.customer_id),)
         case DisputeSeen() | FraudSeen():
             found = (), (("stripe", "customer", seen.customer_id),)
-        case RefundSeen() | ChargeRefundedSeen():
+        case RefundSeen() | ChargeRefundedSeen() | ChargeSeen():
             found = (), (("stripe", "customer", seen.customer_id),)
         case CustomerSeen():
             found = (), (("stripe", "customer", seen.id),)

@@ -40,6 +40,7 @@ def django_db_setup(
         database.shipped()
         TransactionTestCase._fixture_teardown = database.empty_tables  # type: ignore[method-assign]
     yield
+    database.shipped().session.close()
     with django_db_blocker.unblock(), roles.as_owner(connection):
         teardown_databases(before, verbosity=0)
         database.drop_copy()

@@ -1,7 +1,7 @@
 """The test database: a session as owner, and emptying tables that no app may empty."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -15,7 +15,7 @@ from psycopg import sql
 
 # Made by migrate and never changed by a test; making them again would cost more than everything else here.
 KEPT = ("django_migrations", "django_content_type", "auth_permission")
-FEW = 300
+FEW = 300  # rows beyond what is shipped; more are truncated
 TABLES = """
     select c.relname from pg_class c
      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and not c.relname = any(%s)
@@ -23,6 +23,18 @@ TABLES = """
 TRIGGERED = """
     select distinct c.relname from pg_trigger t join pg_class c on c.oid = t.tgrelid
      where not t.tgisinternal and c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+"""
+# One statement for each table, so that a session plans each once, and again only where a trigger was switched.
+LOOK = """
+create or replace function pg_temp.looked() returns table (name text, extra bigint, print text) language plpgsql as
+$look$ declare n bigint; p text; begin {} end $look$
+"""
+COUNT = (
+    "select count(*) into n from (select from {0} limit {1}) few; if n > 0 then return query select {2}, n, ''; end if;"
+)
+PRINT = """
+select count(*), md5(string_agg(one::text, '|' order by one::text)) into n, p from {0} one;
+return query select {2}, greatest(0, n - {1}), coalesce(p, '');
 """
 NUMBERS = """
     select quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value from pg_sequences
@@ -100,21 +112,54 @@ class Shipped:
 
     def __init__(self) -> None:
         """Read it from a database that was just migrated."""
-        with connect_as_owner() as session:
-            self.rows = {table: _copied(session, table) for table, _ in filled_tables(session)}
-            self.numbers = session.execute(NUMBERS).fetchall()
+        self.names: tuple[str, ...] = ()
+        self.session = connect_as_owner()
+        self.rows: dict[str, bytes] = {}
+        self.counts: dict[str, int] = {}
+        for name, _, _ in self.look():
+            self.counts[name] = self.session.execute(
+                sql.SQL("select count(*) from {}").format(sql.Identifier(name))
+            ).fetchone()[0]
+        self.rows = {name: _copied(self.session, name) for name in self.counts}
+        self.names = ()
+        self.prints = {name: print_ for name, _, print_ in self.look()}
+        self.numbers = self.session.execute(NUMBERS).fetchall()
 
-    def restore(self, session: psycopg.Connection) -> None:
-        """Into tables that were emptied, in the same transaction."""
-        for table, text in self.rows.items():
-            with session.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as into:
-                into.write(text)
+    def awake(self) -> psycopg.Connection:
+        """The session of the owner, anew where a test ended it."""
+        try:
+            self.session.execute("select")
+        except psycopg.OperationalError:
+            self.session, self.names = connect_as_owner(), ()
+        return self.session
+
+    def look(self) -> list[tuple[str, int, str]]:
+        """Tables with rows: name, how many there are beyond what is shipped (as far as that matters), and a print."""
+        names = tuple(name for (name,) in self.session.execute(TABLES, [list(KEPT)]))
+        if names != self.names:
+            looks = [self._look_at(name) for name in names]
+            self.session.execute(sql.SQL(LOOK).format(sql.SQL("").join(looks)))
+            self.names = names
+        return self.session.execute("select * from pg_temp.looked()").fetchall()
+
+    def _look_at(self, name: str) -> sql.Composed:
+        is_shipped = name in self.rows
+        most = self.counts[name] if is_shipped else FEW + 1
+        return sql.SQL(PRINT if is_shipped else COUNT).format(sql.Identifier(name), most, sql.Literal(name))
+
+    def restore(self, tables: Iterable[str]) -> None:
+        """Into tables that were emptied, in the same transaction; numbering begins where it stood."""
+        for table in tables:
+            with self.session.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as into:
+                into.write(self.rows[table])
+        now = dict(self.session.execute(NUMBERS).fetchall())
         ask = sql.SQL("select setval({}::regclass, {}, {})")
         parts = [
             ask.format(sql.Literal(name), sql.Literal(last or 1), sql.Literal(bool(last)))
-            for name, last in self.numbers
-        ]
-        session.execute(sql.SQL(" union all ").join(parts))
+            for name, last in self.numbers if now.get(name) != last
+        ]  # fmt: skip
+        if parts:
+            self.session.execute(sql.SQL(" union all ").join(parts))
 
 
 @cache
@@ -132,29 +177,25 @@ def empty_tables(case: Any = None) -> None:
     """Stand in for Django's flush, which the app role may not do and the ledger's triggers refuse."""
     for opened in connections.all(initialized_only=True):
         opened.close()
-    with connect_as_owner() as session, session.transaction():
-        filled = filled_tables(session)
+    known = shipped()
+    session = known.awake()
+    with session.transaction():
+        filled = known.look()
+        large = any(extra > FEW for _, extra, _ in filled)
+        changed = [
+            name for name, _, print_ in filled if large or name not in known.rows or print_ != known.prints[name]
+        ]
         guarded = {name for (name,) in session.execute(TRIGGERED)}
-        large = any(rows > FEW for _, rows in filled)
-        lifted = [sql.Identifier(name) for name in guarded if large or name in dict(filled)]
+        lifted = [sql.Identifier(name) for name in guarded if large or name in changed]
         for table in lifted:
             session.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
-        names = [sql.Identifier(name) for name, _ in filled]
+        names = [sql.Identifier(name) for name in changed]
         if large:
             session.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(names)))
         else:  # a few rows are deleted in a tenth of the time
             for name in names:
                 session.execute(sql.SQL("DELETE FROM {}").format(name))
-        shipped().restore(session)
+        known.restore(name for name in changed if name in known.rows)
         session.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in lifted:
             session.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table))
-
-
-def filled_tables(session: psycopg.Connection) -> list[tuple[str, int]]:
-    """Tables with at least one row, and how many rows they have as far as that matters."""
-    names = [name for (name,) in session.execute(TABLES, [list(KEPT)])]
-    look = sql.SQL("select {} as name, (select count(*) from (select from {} limit {}) few) as rows")
-    looks = [look.format(sql.Literal(name), sql.Identifier(name), sql.Literal(FEW + 1)) for name in names]
-    every = sql.SQL(" union all ").join(looks)
-    return session.execute(sql.SQL("select * from ({}) looked where rows > 0").format(every)).fetchall()

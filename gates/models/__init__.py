@@ -1,6 +1,7 @@
 """What people own: review items, approvals, the stop, automations, gates, routing and runbooks."""
 
 from gates.models.account import AccountHolder, OwnerSensitive
+from gates.models.alert import AlertReading
 from gates.models.api_token import ApiToken
 from gates.models.approval import Approval
 from gates.models.audit import Audit, AuditRow
@@ -20,8 +21,8 @@ from gates.models.stop_switch import StopSwitch
 from gates.models.ticket import Handoff, Ticket, TicketKind
 
 __all__ = [
-    "Absence", "AccountHolder", "AlertEpisode", "ApiToken", "Approval", "Audit", "AuditRow", "Automation",
-    "AutomationVersion", "BackTest", "BackTestChange", "BusinessHours", "CancellationBlock", "Checklist",
+    "Absence", "AccountHolder", "AlertEpisode", "AlertReading", "ApiToken", "Approval", "Audit", "AuditRow",
+    "Automation", "AutomationVersion", "BackTest", "BackTestChange", "BusinessHours", "CancellationBlock", "Checklist",
     "ChecklistStep", "ChecklistTemplate", "Comment", "GameDay", "GateVersion", "Handoff", "Incident", "IncidentUpdate",
     "Outreach", "OutreachTemplate", "OwnerSensitive", "OwnershipRule", "Preference", "Presence", "PreviewReview",
     "ReviewItem", "Runbook", "RunbookTick", "SavedView", "Segment", "ServiceScope", "ShadowComparison", "ShippedGroup",

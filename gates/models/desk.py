@@ -49,6 +49,9 @@ class Preference(models.Model):
     shortcuts = models.BooleanField(default=True)
     start_page = models.CharField(max_length=20, default="home")
     columns = models.JSONField(default=list)
+    setup_away = models.BooleanField(
+        default=False, db_default=False, help_text="The set-up checklist of Home is put away"
+    )
 
     def __str__(self) -> str:
         return f"settings of {self.user_id}"

@@ -265,9 +265,22 @@ class AlertEpisode(Stateful):
     correlation_id = models.UUIDField()
     raised_at = models.DateTimeField(default=clock.now)
     resolved_at = models.DateTimeField(null=True)
+    rule = models.CharField(max_length=60, blank=True, db_default="")
+    owner_group = models.CharField(max_length=80, blank=True, db_default="")
+    runbook = models.CharField(max_length=80, blank=True, db_default="", help_text="The slug of its page")
+    value = models.FloatField(null=True, help_text="As measured last")
+    worst = models.FloatField(null=True, help_text="The highest value of the episode")
+    threshold = models.FloatField(null=True)
+    last_seen_at = models.DateTimeField(null=True, help_text="When it was found to be on the last time")
+    acknowledged_at = models.DateTimeField(null=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )  # fmt: skip
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("acknowledge_alert", "Can acknowledge alerts")]
+        indexes = [models.Index(fields=["rule", "-id"], name="alert_rule")]
         constraints = [
             models.UniqueConstraint(fields=["name", "episode"], name="alert_episode_once"),
             models.UniqueConstraint(fields=["name"], name="alert_raised_once", condition=models.Q(state="raised")),
@@ -275,6 +288,10 @@ class AlertEpisode(Stateful):
 
     def __str__(self) -> str:
         return f"{self.name}, episode {self.episode}"
+
+    @edge(State.RAISED, State.RAISED)
+    def acknowledge(self) -> None:
+        """Somebody looks after it."""
 
     @edge(State.RAISED, State.RESOLVED)
     def resolve(self) -> None:

@@ -81,7 +81,25 @@ class ReviewItem(Stateful):
             ),
         ]
         indexes = [
-            models.Index(fields=["due_at", "id"], name="item_due", condition=~models.Q(state="resolved")),
+            # What Home counts stands in the index itself: the rows of open items lie scattered among the ended ones.
+            models.Index(
+                fields=["due_at", "id"],
+                name="item_due",
+                condition=~models.Q(state="resolved"),
+                include=["created_at", "paused_at", "touched_at", "action"],
+            ),
+            models.Index(
+                fields=["error_code", "provider", "automation"],
+                name="item_failed",
+                include=["why", "created_at", "action"],
+                condition=~models.Q(state="resolved"),
+            ),
+            models.Index(
+                fields=["resolved_at"],
+                name="item_ended",
+                include=["created_at", "due_at"],
+                condition=models.Q(resolved_at__isnull=False),
+            ),
             models.Index(fields=["owner", "state"], name="item_owner", condition=~models.Q(state="resolved")),
             models.Index(fields=["bump_at"], name="item_bump", condition=~models.Q(state="resolved")),
             models.Index(fields=["customer", "-id"], name="item_customer"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gates.playbooks import cancellations, customer_sync, disputes, dunning, onboarding, refunds, tickets
+from gates.playbooks import accounting, cancellations, customer_sync, disputes, dunning, onboarding, refunds, tickets
 from gates.types import Facts, Proposal
 
 # kind of event -> automation that answers for it
@@ -15,14 +15,15 @@ PLAYBOOKS = {
     "dispute.changed": disputes,
     "fraud.warned": disputes,
     "subscription.ended": cancellations,
+    "charge.settled": accounting,
 }
 DEAL, TICKET = "deal:", "ticket:"
 # What a person approved as a set, and what tells only ourselves: no later event withdraws it, nothing follows it.
-BY_ITSELF = ("incident:", "alert:")
+BY_ITSELF = ("incident:", "alert:", "report:")
 
 __all__ = [
-    "PLAYBOOKS", "after_applied", "after_asked", "cancellations", "customer_sync", "disputes", "dunning", "onboarding",
-    "refunds", "tickets", "withdraw_reason",
+    "PLAYBOOKS", "accounting", "after_applied", "after_asked", "cancellations", "customer_sync", "disputes", "dunning",
+    "onboarding", "refunds", "tickets", "withdraw_reason",
 ]  # fmt: skip
 
 
@@ -30,6 +31,8 @@ def withdraw_reason(facts: Facts, business_key: str, memo: Mapping[str, Any], ki
     """Why a planned action is no longer wanted, on live facts; empty while it still is."""
     if business_key.startswith(DEAL):
         return onboarding.withdraw_reason(facts, kind)
+    if kind in accounting.KINDS:
+        return accounting.withdraw_reason(facts, kind)
     if kind in refunds.FOLLOW_UPS:
         return refunds.withdraw_reason(facts, kind)
     if kind in customer_sync.KINDS or business_key.startswith(BY_ITSELF):
@@ -47,7 +50,7 @@ def after_applied(
     kind: str, business_key: str, params: Mapping[str, Any], memo: Mapping[str, Any], said: Mapping[str, Any]
 ) -> tuple[Proposal, ...]:
     """What follows a confirmed change; `said` is the provider's confirmation, its object's id under `id`."""
-    if business_key.startswith(BY_ITSELF):
+    if business_key.startswith(BY_ITSELF) or kind in accounting.KINDS:
         return ()
     if business_key.startswith(DEAL):
         return onboarding.after_applied(kind, params, said)

@@ -37,6 +37,8 @@ select distinct o.kind from ledger_action r join ledger_action o on o.id = r.rev
  where r.state = 'applied' and r.applied_at >= %(since)b and r.reverses_id is not null"""
 TESTED_SQL = "select slug from gates_runbook where tested_at >= %(since)b"
 TRIED_WITHIN = timedelta(days=180)
+# Alerts that say how people keep up: they speak neither for nor against an automation.
+ABOUT_PEOPLE = ("item-old", "queue-growth", "correction-slow")
 FALLEN = "automation:"  # how alerts about an automation that fell begin
 
 
@@ -151,7 +153,8 @@ def _alerts_of(name: str, shared: _Shared) -> tuple[str, ...]:
 
 def _alerts() -> list[str]:
     """The alerts that are on."""
-    return list(AlertEpisode.objects.filter(state=AlertEpisode.State.RAISED).values_list("name", flat=True))
+    on = AlertEpisode.objects.filter(state=AlertEpisode.State.RAISED).exclude(rule__in=ABOUT_PEOPLE)
+    return list(on.values_list("name", flat=True))
 
 
 def _untried(names: Sequence[str]) -> dict[str, tuple[str, ...]]:

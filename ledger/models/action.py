@@ -127,6 +127,7 @@ class Action(Stateful):
             ),
             models.Index(fields=["lease_until"], name="action_leased", condition=models.Q(lease_until__isnull=False)),
             models.Index(fields=["id"], name="action_parked", condition=models.Q(state="parked")),
+            models.Index(fields=["unknown_since"], name="action_unknown", condition=models.Q(state="unknown")),
             models.Index(
                 fields=["state", "-id"],
                 name="action_open",

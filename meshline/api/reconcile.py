@@ -33,7 +33,7 @@ class RunShape(serializers.ModelSerializer):
         fields = (
             "id", "check", "state", "started_by", "started_at", "finished_at", "error", "left_rows", "right_rows",
             "compared", "differing", "classes", "opened", "closed", "mismatch_permille", "new_customers", "flagged",
-            "gaps", "covers_from", "covers_to",
+            "gaps", "totals", "covers_from", "covers_to",
         )  # fmt: skip
 
     def get_state(self, one: ReconcileRun) -> str:

@@ -225,7 +225,7 @@ def run(request: HttpRequest, one: ReconcileRun) -> Page:
             ("Compared", f"{one.compared:,}" if is_over else cells.dash()),
             ("Differ", f"{one.differing:,} ({one.mismatch_permille / 10:.1f} %)" if is_over else cells.dash()),
         ],
-        main=[_found(request, list(found.order_by("-id")[: parts.MOST]), one)],
+        main=[*_totals(one), _found(request, list(found.order_by("-id")[: parts.MOST]), one)],
         side=[
             *_gaps(one),
             Block("By class", pairs=_classes(one), empty="No differences." if is_over else "Not compared."),
@@ -257,6 +257,13 @@ def _gaps(one: ReconcileRun) -> list[Block]:
     """What was not compared, and why."""
     rows = [(cells.plain(name, 40), cells.theirs(why, 300)) for name, why in one.gaps]
     return [Block("Not compared", columns=("List", "Why"), rows=rows)] if rows else []
+
+
+def _totals(one: ReconcileRun) -> list[Block]:
+    """What both sides come to, by kind and currency."""
+    left, right = map(cells.system, checks.sides(one.check_name))
+    rows = [(capfirst(what), *sides) for what, *sides in words.totals_cells(one.totals)]
+    return [Block("Totals", columns=("", left, right, "Difference"), rows=rows, wide=True)] if rows else []
 
 
 def _classes(one: ReconcileRun) -> list[tuple[str, int]]:

@@ -6,7 +6,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One number, what it means, where it comes from, and what stands beside it."""
+    """One number, what it means, where it comes from, and what stands beside it.
+
+    `formula` is shown on hover and while the number has the focus, with `at`, when it was computed. `key` opens it.
+    """
 
     title: str
     number: Any
@@ -16,3 +19,5 @@ class Card:
     tone: str = ""
     about_url: str = ""
     about_tone: str = ""
+    at: Any = None
+    key: str = ""

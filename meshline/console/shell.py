@@ -30,6 +30,7 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Home", "admin:index", ""),
         ("Review queue", "admin:gates_reviewitem_changelist", "gates.view_reviewitem"),
         ("Onboarding", "admin:onboarding", "gates.view_checklist"),
+        ("Alerts", "admin:alerts", "gates.view_alertepisode"),
         ("Incidents", "admin:incidents", "gates.view_incident"),
         ("Ticket kinds", "admin:ticket_kinds", "gates.view_ticketkind"),
         ("Disputes", "admin:disputes", "sync.view_dispute"),
@@ -67,6 +68,7 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Workers", "admin:workers", "sync.view_drainslot"),
     ),
     "Insight": (
+        ("Key figures", "admin:kpis", "meshline.view_kpiday"),
         ("Differences", "admin:sync_delta_changelist", "sync.view_delta"),
         ("Reconciliation runs", "admin:sync_reconcilerun_changelist", "sync.view_reconcilerun"),
         ("Onboarding report", "admin:onboarding_report", "ledger.view_action"),
@@ -81,6 +83,9 @@ NAV: dict[str, tuple[tuple[str, str, str], ...]] = {
 }
 
 
+DAILY = ("Work", "Control")
+
+
 @dataclass(slots=True)
 class Entry:
     """One line of the navigation."""
@@ -92,6 +97,15 @@ class Entry:
     about: str = ""
     alarm: bool = False
     part: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the navigation; the daily ones are open, and any that holds this page or an alarm."""
+
+    label: str
+    entries: list[Entry]
+    is_open: bool
 
 
 @dataclass(slots=True)
@@ -152,7 +166,7 @@ def counts(user: AbstractBaseUser | AnonymousUser) -> Counts:
         return Counts(*cursor.fetchone())
 
 
-def navigation(request: HttpRequest, numbers: Counts, state: StopState) -> list[tuple[str, list[Entry]]]:
+def navigation(request: HttpRequest, numbers: Counts, state: StopState) -> list[Section]:
     """The sections this person may see, in the order of work."""
     sections = []
     named = [reverse(name) for entries in NAV.values() for _, name, _ in entries if name != "admin:index"]
@@ -165,7 +179,8 @@ def navigation(request: HttpRequest, numbers: Counts, state: StopState) -> list[
             if not permission or request.user.has_perm(permission)
         ]
         if shown:
-            sections.append((section, shown))
+            calls = any(one.current or one.alarm for one in shown)
+            sections.append(Section(section, shown, section in DAILY or calls))
     return sections
 
 

@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 
 from meshline import signin, stepup
 from meshline.console import (
+    alert_pages,
     audit_pages,
     automation_pages,
     automation_reports,
@@ -27,6 +28,7 @@ from meshline.console import (
     gameday_pages,
     gate_pages,
     home,
+    home_live,
     identity_page,
     import_pages,
     incident_page,
@@ -34,6 +36,7 @@ from meshline.console import (
     incident_update,
     incident_words,
     item_live,
+    kpi_pages,
     ledger_export,
     ledger_pages,
     mapping_pages,
@@ -48,6 +51,7 @@ from meshline.console import (
     routing_pages,
     runbook_pages,
     settings_page,
+    setup_steps,
     shadow_pages,
     shell,
     signals_page,
@@ -121,7 +125,8 @@ class ConsoleSite(admin.AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Home."""
-        return self.draw(request, "console/home.html", {"title": "Home", **home.context(request)})
+        shown = {"title": "Home", "live_url": reverse("admin:home_live"), **home.context(request)}
+        return self.draw(request, "console/home.html", shown)
 
     def app_index(self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None) -> Any:
         """Nobody works by app: Home is the index."""
@@ -151,6 +156,8 @@ def keys(site: ConsoleSite, request: HttpRequest) -> HttpResponse:
 
 ROUTES: tuple[tuple[str, Callable[..., HttpResponse], str], ...] = (
     ("find/", find.view, "find"),
+    ("home/live/", home_live.view, "home_live"),
+    ("home/setup/away/", setup_steps.put_away, "setup_away"),
     ("keys/", keys, "keys"),
     ("workers/", workers.view, "workers"),
     ("onboarding/report/", signals_page.view, "onboarding_report"),
@@ -230,6 +237,10 @@ ROUTES: tuple[tuple[str, Callable[..., HttpResponse], str], ...] = (
         incident_update.act,
         "incident_update_verb",
     ),
+    ("alerts/", alert_pages.listing, "alerts"),
+    ("alerts/rules/", alert_pages.rules, "alert_rules"),
+    ("alerts/<int:key>/", alert_pages.view, "alert"),
+    ("alerts/<int:key>/acknowledge/", alert_pages.acknowledge, "alert_acknowledge"),
     ("backtests/", backtest_pages.listing, "backtests"),
     ("backtests/start/", backtest_pages.start, "backtest_start"),
     ("backtests/<int:key>/", backtest_pages.view, "backtest"),
@@ -239,6 +250,10 @@ ROUTES: tuple[tuple[str, Callable[..., HttpResponse], str], ...] = (
     ("gamedays/<int:key>/", gameday_pages.view, "gameday"),
     ("shadow/", shadow_pages.listing, "shadow"),
     ("shadow/<slug:name>/", shadow_pages.view, "shadow_report"),
+    ("kpis/", kpi_pages.listing, "kpis"),
+    ("kpis/csv/", kpi_pages.download, "kpis_csv"),
+    ("kpis/<slug:name>/", kpi_pages.view, "kpi"),
+    ("kpis/<slug:name>/<slug:verb>/", kpi_pages.act, "kpi_verb"),
     ("audits/", audit_pages.listing, "audits"),
     ("audits/<int:key>/", audit_pages.view, "audit"),
     ("audits/<int:key>/rows/<int:place>/", audit_pages.judge, "audit_row"),

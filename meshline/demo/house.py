@@ -23,6 +23,14 @@ from sync.sandbox import keys
 from sync.sandbox.mail import smtp
 
 KEPT = ("MESHLINE_LOCAL_DIR", "MESHLINE_PID_DIR", "MESHLINE_LOG_LEVEL")
+# Accounts that the ERP's simulator has; the week is all that is recorded.
+BOOKS = {
+    "MESHLINE_ACCOUNTING": "1",
+    "MESHLINE_ACCOUNTING_SINCE": "2020-01-01",
+    "MESHLINE_ACCOUNTING_CLEARING_ACCOUNT": "218",
+    "MESHLINE_ACCOUNTING_FEE_ACCOUNT": "219",
+    "MESHLINE_ACCOUNTING_DISPUTE_ACCOUNT": "220",
+}
 SANDBOX = "sandbox"
 READY_SECONDS = 60.0
 LOOK_SECONDS = 0.1
@@ -137,6 +145,7 @@ def environment(sandbox_url: str, day_seconds: float, console_url: str = "") -> 
         "MESHLINE_MAIL_PORT": str((urlsplit(sandbox_url).port or 0) + smtp.BESIDE),
         "MESHLINE_MAIL_FROM": "onboarding@meshline.example",
         **desk.environment(),
+        **BOOKS,
         "MESHLINE_SAFETY_WINDOW_SECONDS": str(max(1, round(3 * day_seconds))),
         "MESHLINE_ATTEMPT_MARGIN_SECONDS": "1",
         "MESHLINE_RETRY_FIRST_WAIT_MS": "200",

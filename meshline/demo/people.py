@@ -19,6 +19,7 @@ ROUNDS = 20_000
 STAGES: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "dunning": ("ben", "full", (61, 44, 37, 30, 21)),
     "onboarding": ("rita", "full", (54, 38, 31, 24, 17)),
+    "accounting": ("ben", "full", (47, 33, 26, 19, 12)),
     "customer_sync": ("ben", "half", (40, 24, 16, 9)),
     "tickets": ("sofia", "ten", (33, 17, 9)),
     "dispute_recovery": ("ben", "canary", (25, 6)),

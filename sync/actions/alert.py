@@ -11,10 +11,10 @@ from gates.types import Facts
 from sync import providers
 from sync.actions.base import ActionKind, Answer, Confirmation, Found, NotDone, Preview, Work
 from sync.actions.params import Text, Whole
-from sync.errors import PermanentError
+from sync.errors import AuthError, PermanentError, TransientError
 from sync.facts import Known
 from sync.providers.base import Guard
-from sync.providers.pagerduty import MOST_SUMMARY, OURS, RESOLVE, SEVERITIES, TRIGGER, PagerDuty
+from sync.providers.pagerduty import ACKNOWLEDGE, MOST_SUMMARY, OURS, RESOLVE, SEVERITIES, TRIGGER, PagerDuty
 from sync.wiretypes import FrozenRequest
 
 KIND, NAME, PREFIX = "alert", "pagerduty", "alert:"
@@ -38,12 +38,14 @@ class Alert(ActionKind):
 
     name, provider, verb = KIND, NAME, "Page the on-call"
     about_nobody = True
+    patient = True
     is_offered = False
     irreversible_because = "a telephone that rang cannot be unrung"
     runbook = "on-call-not-paged"
     asks_for = {
-        "alert": Text(80, pattern=r"[a-z0-9:_-]+"), "episode": Whole(), "event": Text(choices=(TRIGGER, RESOLVE)),
-        "severity": Text(choices=SEVERITIES), "summary": Text(MOST_SUMMARY),
+        "alert": Text(80, pattern=r"[a-z0-9:_-]+"), "episode": Whole(),
+        "event": Text(choices=(TRIGGER, ACKNOWLEDGE, RESOLVE)), "severity": Text(choices=SEVERITIES),
+        "summary": Text(MOST_SUMMARY),
     }  # fmt: skip
 
     def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
@@ -69,8 +71,8 @@ class Alert(ActionKind):
             raise PermanentError(words, provider=NAME, code="no_routing_key", never_sent=True)
         params = work.params
         key = dedup_key(str(params["alert"]), int(params["episode"]))
-        if params["event"] == RESOLVE:
-            return pager().close(key)
+        if params["event"] != TRIGGER:
+            return pager().close(key, str(params["event"]))
         return pager().page(
             key, str(params["summary"]), str(params["severity"]), source=SOURCE, kind=str(params["alert"]),
             at=work.facts.now, action_id=work.id,
@@ -78,7 +80,12 @@ class Alert(ActionKind):
 
     def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Answer:
         """Accepted there; that somebody came, only they can say."""
-        response = pager().perform(request, guard, work.exchanges)
+        try:
+            response = pager().perform(request, guard, work.exchanges)
+        except AuthError as error:  # a refused key is waited for like an outage: whoever mends it loses no page
+            raise TransientError(
+                error.message, provider=error.provider, status=error.status, code=error.code, exchange=error.exchange
+            ) from error
         return Confirmation(str(response.json()["dedup_key"]), {"event": work.params["event"]})
 
     def look_up(self, work: Work) -> Found:

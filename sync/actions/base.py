@@ -102,6 +102,8 @@ class ActionKind(ABC):
     is_offered = True  # to somebody who may ask for anything; other kinds have a page of their own, or nobody asks
     about_customer = False  # it needs no contract: what is known of the customer alone is enough
     about_nobody = False  # it tells only ourselves, at a fixed target: about no customer, and allowed while stopped
+    about_account = False  # it may be about no customer, and is halted by the stop like any other write
+    patient = False  # it is tried for ever, ever more rarely, instead of a person being asked after some tries
     is_findable = True  # whether the provider can be asked what became of a write; if not, a person decides at once
 
     def unfit(self, known: Known, params: Mapping[str, Any]) -> str:

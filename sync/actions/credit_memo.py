@@ -34,6 +34,7 @@ class Create(ActionKind):
     needs = ("refund",)
     irreversible_because = "a credit memo in the books is voided by finance, never deleted"
     runbook = "credit-memo-wrong"
+    about_customer = True  # the memo of a refund that was made at billing belongs to no contract of ours
 
     @property
     def settle(self) -> timedelta:  # type: ignore[override]

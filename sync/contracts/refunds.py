@@ -36,6 +36,7 @@ class RefundSeen:
     action: str
     why: str
     occurred_at: datetime | None = None
+    balances: tuple[str, ...] = ()  # the lines of the provider's balance that it is so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,14 @@ def refund_seen(refund: Mapping[str, Any], occurred_at: datetime | None = None) 
         action=members.labels(refund).get(MARK, ""),
         why=members.text_or_blank(refund, "failure_reason") or members.text_or_blank(refund, "pending_reason"),
         occurred_at=occurred_at,
+        balances=_balances(refund),
     )
+
+
+def _balances(refund: Mapping[str, Any]) -> tuple[str, ...]:
+    """What it took from the balance, and what came back when it failed; none while it has not left."""
+    names = ("balance_transaction", "failure_balance_transaction")
+    return tuple(filter(None, (members.reference(refund, name) for name in names)))
 
 
 def charge_refunded_seen(charge: Mapping[str, Any], occurred_at: datetime | None = None) -> ChargeRefundedSeen:

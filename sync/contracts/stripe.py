@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sync.contracts import members, refunds, subscriptions
+from sync.contracts import charges, members, refunds, subscriptions
 from sync.contracts.event import UNKNOWN, EventContract, Semantics
 from sync.contracts.members import Drift, DriftError
 
@@ -48,6 +48,7 @@ CONTRACTS = {
     "radar.early_fraud_warning.created": EventContract("fraud.warned", _TRANSIENT, ("id", "charge", "actionable")),
     "radar.early_fraud_warning.updated": EventContract("fraud.warned", _TRANSIENT, ("id", "charge", "actionable")),
     **refunds.CONTRACTS,
+    **charges.CONTRACTS,
     "customer.created": EventContract("customer.changed", _TRANSIENT, ("id",)),
     "customer.updated": EventContract("customer.changed", _TRANSIENT, ("id",)),
     "customer.deleted": EventContract("customer.gone", _FINAL, ("id",)),
@@ -133,6 +134,7 @@ class DisputeSeen:
     due_at: datetime | None = None  # None also where no answer is possible
     opened_at: datetime | None = None
     intent_id: str = ""
+    balances: tuple[str, ...] = ()  # the lines of the provider's balance that it is so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ class CustomerSeen:
 
 
 Seen = (
-    InvoiceSeen | SubscriptionSeen | DisputeSeen | FraudSeen | CustomerSeen | refunds.RefundSeen
+    InvoiceSeen | SubscriptionSeen | DisputeSeen | FraudSeen | CustomerSeen | charges.ChargeSeen | refunds.RefundSeen
     | refunds.ChargeRefundedSeen
 )  # fmt: skip
 
@@ -260,6 +262,7 @@ def dispute_seen(dispute: Mapping[str, Any], occurred_at: datetime | None = None
         due_at=_due(dispute),
         opened_at=members.unix_time(dispute, "created"),
         intent_id=members.reference(dispute, "payment_intent"),
+        balances=tuple(members.text(row, "id") for row in members.mappings(dispute, "balance_transactions")),
     )
 
 
@@ -389,6 +392,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any], datetime | None], Seen]] = {
     "subscription.ended": subscription_seen,
     "dispute.changed": dispute_seen,
     "fraud.warned": fraud_seen,
+    **charges.READERS,
     "customer.changed": customer_seen,
     "customer.gone": customer_gone,
     **refunds.READERS,

@@ -9,7 +9,7 @@ from django.conf import settings
 from gates.stop import Refused
 from sync.reconcile import customers, pairs
 from sync.reconcile.finding import Compared, Page
-from sync.reconcile.pairing import OWN, Pairing
+from sync.reconcile.pairing import OWN, Pairing, Totals
 from sync.wiretypes import Exchange
 
 Kept = dict[str, Any]
@@ -35,13 +35,14 @@ class Check:
     sides: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # mark of a leg -> its two systems
     can_be_partial: bool = False  # a list that cannot be read takes only its own part away
     is_window: bool = False  # it covers a time, which goes on where the last whole run ended
+    totals: Callable[[int], Totals] | None = None  # what is added up of a run, while its rows are there
 
 
 def _of_pairing(one: Pairing) -> Check:
     return Check(
         one.name, one.title, one.left, one.right, one.providers, one.kinds, one.read, one.store, one.compare,
         {leg.mark: (leg.left_is[0], leg.right_is[0]) for leg in one.legs if leg.mark}, can_be_partial=True,
-        is_window=one.is_window,
+        is_window=one.is_window, totals=one.totals,
     )  # fmt: skip
 
 
@@ -78,7 +79,14 @@ def title(name: str) -> str:
 def possible() -> list[str]:
     """The checks whose systems are all connected here."""
     connected = {*settings.MESHLINE_PROVIDERS, OWN}
-    return [name for name, check in CHECKS.items() if connected.issuperset(check.lists.values())]
+    return [name for name, check in CHECKS.items() if connected.issuperset(check.lists.values()) and not why_off(name)]
+
+
+def why_off(name: str) -> str:
+    """Why a check cannot be run here, as a clause; "" where it can."""
+    if name == pairs.ACCOUNTING.name and not settings.MESHLINE_ACCOUNTING["on"]:
+        return "accounting is off: set MESHLINE_ACCOUNTING=1 and its accounts"
+    return ""
 
 
 def sides(name: str, about: str = "") -> tuple[str, str]:

@@ -5,14 +5,16 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from gates.playbooks import accounting
 from gates.stop import Refused
 from ledger.models import Action, ExternalId
 from sync import catch_up_events, proposals
+from sync.accounting import asking as books
 from sync.errors import ProviderError
 from sync.reconcile.models import Delta
 
 RESTORE, CANCEL = "contract.restore", "contract.cancel"
-EVENTS, SUBSCRIPTIONS = "events", "subscriptions"
+EVENTS, SUBSCRIPTIONS, ACCOUNTING = "events", "subscriptions", "accounting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,10 @@ class Fix:
 
 def action_for(delta: Delta) -> Fix | None:
     """The action that would put it right; None where nothing that we may write does. What billing says is copied."""
+    if delta.check_name == ACCOUNTING:
+        kind = accounting.WORDS.get(delta.key.partition(" ")[0], ("",))[0]
+        is_ours = kind and delta.kind == Delta.Kind.MISSING_RIGHT
+        return Fix(kind, {}, "Ask for the record in the ERP") if is_ours else None
     if delta.check_name != SUBSCRIPTIONS or delta.kind != Delta.Kind.FIELD_DIFFERS:
         return None
     if delta.field == "standing" and delta.left_value == "active":
@@ -51,9 +57,12 @@ def contract_of(delta: Delta) -> str:
 
 def ask(delta: Delta, *, by: User, reason: str) -> Action:
     """Ask for the action that fits. Raises Refused: 409 none does, and as asking for any action does."""
-    fix, contract = action_for(delta), contract_of(delta)
+    fix = action_for(delta)
     if fix is None:
         raise Refused(409, "no_fix", "there is no action of ours that puts this right; nothing was asked for")
+    if delta.check_name == ACCOUNTING:
+        return books.ask(delta.key, by=by, reason=reason)
+    contract = contract_of(delta)
     if not contract:
         raise Refused(409, "contract", "no contract of ours is linked to these records; nothing was asked for")
     return proposals.propose(fix.kind, contract, fix.params, by=by, reason=reason)

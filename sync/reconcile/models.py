@@ -42,6 +42,10 @@ class ReconcileRun(models.Model):
         default=list, db_default=models.Value([], models.JSONField()),
         help_text="What was not compared, and why: pairs of a list and a sentence",
     )  # fmt: skip
+    totals = models.JSONField(
+        default=list, db_default=models.Value([], models.JSONField()),
+        help_text="What was added up: word, currency, then records and minor units of the first and second system",
+    )  # fmt: skip
     covers_from = models.DateTimeField(null=True)
     covers_to = models.DateTimeField(null=True)
     opened = models.IntegerField(default=0)

@@ -24,6 +24,8 @@ class Window:
     until: datetime
 
 
+# What is added up of a run: word, currency, records and minor units of the left side, of the right side.
+Totals = list[tuple[str, str, int, int, int, int]]
 Reader = Callable[[Window, str, list[Exchange]], tuple[Rows, str]]
 # Own rows: run, window, and the lists that could not be read. Written by one statement, without a way through here.
 Filler = Callable[[int, Window, Mapping[str, str]], int]
@@ -48,6 +50,7 @@ class Pairing:
     counts_doubles: tuple[str, ...] = ()
     is_window: bool = False
     also: Callable[[Window], list[Finding]] | None = None
+    totals: Callable[[int], Totals] | None = None
 
     @property
     def providers(self) -> dict[str, str]:

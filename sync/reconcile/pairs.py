@@ -7,7 +7,7 @@ from django.conf import settings
 
 from sync.reconcile.matching import AMOUNT, DIFFERS, LEFT, RIGHT, Field, Leg
 from sync.reconcile.pairing import Pairing, Reader
-from sync.reconcile.sides import netsuite, own, stripe, zendesk
+from sync.reconcile.sides import accounting, netsuite, own, stripe, zendesk
 
 RESOLVER, SUPPORT, ENGINEER = "Billing Resolver", "Support Manager", "Automation Engineer"
 CONTRACT_WRITES = ("contract.suspend", "contract.downgrade", "contract.restore", "contract.cancel")
@@ -108,4 +108,20 @@ EVENTS = Pairing(
     ),
     group=ENGINEER, counts_doubles=("billing",), is_window=True,
 )  # fmt: skip
-PAIRINGS = (SUBSCRIPTIONS, INVOICES, REFUNDS, TICKETS, ACTIONS, EVENTS)
+ACCOUNTING = Pairing(
+    "accounting", "Billing's balance and the ERP's books", "stripe", "netsuite",
+    {
+        "balance": ("stripe", accounting.balance), "payments": ("netsuite", accounting.payments),
+        "journals": ("netsuite", accounting.journals),
+    },
+    {},
+    (
+        Leg(
+            "billing", "books", ("stripe", "balance_transaction"), ("netsuite", "record"),
+            (Field("amount", AMOUNT, owner="stripe"),), group=RESOLVER, writes=accounting.WRITES,
+        ),
+    ),
+    group=RESOLVER, totals=accounting.totals,
+    feeds={"balance": ("billing",), "payments": ("books",), "journals": ("books",)},
+)  # fmt: skip
+PAIRINGS = (SUBSCRIPTIONS, INVOICES, REFUNDS, TICKETS, ACTIONS, EVENTS, ACCOUNTING)

@@ -71,6 +71,8 @@ def ask(check: str, *, by: User) -> ReconcileRun:
 def begin(check: str, started_by: str, *, in_background: bool = True) -> ReconcileRun:
     """Begin a run; in the background it is rung for. Raises Refused: 409 one goes on, 422 no such check."""
     checks.get(check)
+    if checks.why_off(check):
+        raise Refused(409, "off", f"{checks.why_off(check)}; nothing was begun")
     with transaction.atomic():
         made = sets.run(BEGIN, {"check": check, "by": started_by, "now": clock.now()})
         if made:

@@ -3,6 +3,7 @@
 Numbers and names of checks and fields only, so it may stand in a chat or a mail. Made of rows that one can open.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -95,12 +96,12 @@ def read(now: datetime | None = None) -> Week:
     )  # fmt: skip
 
 
-def post() -> str:
-    """Put the week into the queue of who leads revenue operations, which chats show too. Scheduled, once a week.
+def post(more: Sequence[str] = ()) -> str:
+    """Put the week, and further lines, into the queue of who leads revenue operations, which chats show too.
 
-    Last week's item is settled by it: there is one at a time.
+    Last week's item is settled by it: there is one at a time. In the caller's transaction, if one is open.
     """
-    lines = read().lines()
+    lines = [*read().lines(), *more]
     last = ReviewItem.objects.filter(kind=ITEM).exclude(state="resolved").values_list("pk", flat=True)
     deltas.settle_items(list(last), "gone")
     item = {

@@ -1,10 +1,11 @@
 """Differences in words: what it is, and what would put it right. No values: sentences travel to queues and chats."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.utils.text import capfirst
 
-from ledger import cells
+from ledger import cells, money
 from ledger.words import from_identifier
 from sync.reconcile import checks
 from sync.reconcile.models import Delta
@@ -43,6 +44,16 @@ OF_CHECKS = {
         "actions",
         "missing_right",
     ): "look whether the record was deleted; if so, compensate the action or ask for it anew",
+    (
+        "accounting",
+        "missing_right",
+    ): "ask for the record from here; where finance booked it by hand, give that record this external id, or accept it",
+    (
+        "accounting",
+        "missing_left",
+    ): "have finance void the record in the ERP: billing moved no such money, or took it back",
+    ("accounting", "field_differs"): "billing decides: have finance void the record, then ask for it anew",
+    ("accounting", "duplicate"): "have finance void all but the one record that carries the external id",
     ("events", "missing_right"): "fetch the event; when many are missing, look at the webhook in Connections",
 }
 
@@ -83,6 +94,37 @@ def is_leg(delta: Delta) -> bool:
     """Whether what it names begins with the part of the check that found it."""
     found = checks.CHECKS.get(delta.check_name)
     return found is not None and delta.field.partition(".")[0] in found.sides
+
+
+TOTALS = {
+    "payment": "payments", "refund": "refunds", "fee": "fees", "fee_back": "fees given back",
+    "dispute": "disputes taken back", "dispute_back": "disputes returned", "net": "net of all",
+}  # fmt: skip
+
+
+def totals_cells(totals: Sequence[Sequence[Any]]) -> list[tuple[str, str, str, str]]:
+    """What was added up, as rows: of what, the two sides with their number of records, and what one lacks."""
+    return [
+        (
+            f"{TOTALS.get(word, word)}, {currency.upper()}", f"{money.display(left_minor, currency)} ({left})",
+            f"{money.display(right_minor, currency)} ({right})", money.display(right_minor - left_minor, currency),
+        )
+        for word, currency, left, left_minor, right, right_minor in totals
+    ]  # fmt: skip
+
+
+def totals_lines(totals: Sequence[Sequence[Any]], left: str, right: str) -> list[str]:
+    """The same as lines for a shell."""
+    return [
+        f"        {what}: {left} {one}, {right} {other}, difference {gap}"
+        for what, one, other, gap in totals_cells(totals)
+    ]
+
+
+def totals_by_name(totals: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """The same for programs, in minor units."""
+    names = ("of", "currency", "left_records", "left_minor", "right_records", "right_minor")
+    return [dict(zip(names, one, strict=True)) for one in totals]
 
 
 def _system(name: str) -> str:

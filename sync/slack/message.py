@@ -50,7 +50,7 @@ def render(item_id: int, marker: Any) -> Rendered:
         lines.append(blocks.section(_decided(item, action)))
     else:
         lines += [blocks.fields(_facts(item)), *_to_correct(item, action), *_snapshot(item)]
-    lines += [*_changes(action), *([] if over else _trouble(item, action))]
+    lines += [*_week(item), *_changes(action), *([] if over else _trouble(item, action))]
     if stopped and not over:
         lines.append(blocks.section("The emergency stop is on for this: what is approved now waits until it is over."))
     if made := _buttons(item, marker, over=over):
@@ -98,6 +98,12 @@ def _to_correct(item: ReviewItem, action: Action | None) -> list[Block]:
     if len(faults) > MOST_FAULTS:
         lines.append(f"and {len(faults) - MOST_FAULTS} more")
     return [blocks.section("\n".join([*lines, f"Then press {refs.LABELS['retry']}: everything is read again."]))]
+
+
+def _week(item: ReviewItem) -> list[Block]:
+    """The report of a week, a line each; figures and names of checks only."""
+    told = item.evidence.get("week") if isinstance(item.evidence, dict) else None
+    return [blocks.section("\n".join(_plain(one, SENTENCE) for one in told))] if isinstance(told, list) and told else []
 
 
 def _badge(item: ReviewItem) -> str:

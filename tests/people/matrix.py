@@ -15,6 +15,7 @@ from tests.people.matrix_api import API
 from tests.people.matrix_disputes import DISPUTES
 from tests.people.matrix_governance import GOVERNANCE
 from tests.people.matrix_incidents import INCIDENTS
+from tests.people.matrix_kpis import KPIS
 from tests.people.matrix_rollout import ROLLOUT
 from tests.people.matrix_tickets import TICKETS
 
@@ -50,6 +51,9 @@ PAGES = """
                                                     Su Re Ma En Le Pr Au no su in
     # --- everybody who may sign in
     GET  admin/                                     y  y  y  y  y  y  y  y  y  -
+    GET  admin/home/live/                           y  y  y  y  y  y  y  y  y  -
+    GET  admin/home/setup/away/                     y  y  y  y  y  y  y  y  y  -
+    POST admin/home/setup/away/                     y  y  y  y  y  y  y  y  y  -
     GET  admin/find/                                y  y  y  y  y  y  y  y  y  -
     GET  admin/keys/                                y  y  y  y  y  y  y  y  y  -
     GET  admin/account/settings/                    y  y  y  y  y  y  y  y  y  -
@@ -335,6 +339,7 @@ def lines():
         *read(ROLLOUT),
         *read(GOVERNANCE),
         *read(DISPUTES),
+        *read(KPIS),
         *read(API),
     ]
 

@@ -29,6 +29,10 @@ API = """
     POST api/v1/reconcile/deltas/{sync/delta}/resolve/      -  y  y  y  y  -  -  -  y  -
     POST api/v1/reconcile/deltas/{sync/delta}/open_item/    -  y  y  y  y  -  -  -  y  -
     POST api/v1/reconcile/deltas/{sync/delta}/accept/       -  -  y  -  y  -  -  -  y  -
+    GET  api/v1/alerts/                             y  y  y  y  y  y  y  -  y  -
+    GET  api/v1/alerts/rules/                       y  y  y  y  y  y  y  -  y  -
+    GET  api/v1/alerts/{alert}/                     y  y  y  y  y  y  y  -  y  -
+    POST api/v1/alerts/{alert}/acknowledge/         y  y  y  y  y  y  -  -  y  -
     GET  api/v1/events/                             y  y  y  y  y  y  y  -  y  -
     GET  api/v1/events/{event}/                     y  y  y  y  y  y  y  -  y  -
     POST api/v1/events/{event}/replay/              -  y  y  y  y  -  -  -  y  -

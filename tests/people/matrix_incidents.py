@@ -21,6 +21,11 @@ INCIDENTS = """
     POST admin/incidents/{incident}/updates/1/approve/  -  -  y  -  y  y  -  -  y  -
     GET  admin/incidents/messages/incident-update/  y  y  y  y  y  y  y  -  y  -
     POST admin/incidents/messages/incident-update/  -  -  y  -  -  y  -  -  y  -
+    GET  admin/alerts/                              y  y  y  y  y  y  y  -  y  -
+    GET  admin/alerts/rules/                        y  y  y  y  y  y  y  -  y  -
+    GET  admin/alerts/{alert}/                      y  y  y  y  y  y  y  -  y  -
+    GET  admin/alerts/{alert}/acknowledge/          y  y  y  y  y  y  y  -  y  -
+    POST admin/alerts/{alert}/acknowledge/          y  y  y  y  y  y  -  -  y  -
     GET  admin/claims/                              y  y  y  y  y  y  y  -  y  -
     GET  admin/claims/{claim_check}/                y  y  y  y  y  y  y  -  y  -
     POST admin/claims/verify/                       y  y  y  y  y  y  -  -  y  -

@@ -241,6 +241,7 @@ NOBODY_FILLS_IN = {
     "customer.create", "invoice.create", "deal.annotate", "deal.note", "billing_customer.create",
     "billing_customer.link", "billing_customer.update", "contract.cancel",
     "credit_memo.create", "refund.explanation", "refund.note",
+    "payment.record", "refund.record", "fee.record", "dispute.record",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 import requests
 from django.core.exceptions import ImproperlyConfigured
 
-from gates.models import AlertEpisode, Incident, ReviewItem
+from gates.models import Incident, ReviewItem
 from ledger.models import Action, Event, EventBody
 from meshline import conf_incidents
 from sync import contracts, providers, strictjson
@@ -16,11 +16,8 @@ from sync.actions.alert import dedup_key
 from sync.contracts import Drift
 from sync.contracts.pagerduty import IncidentSeen
 from sync.errors import BadBody, PermanentError, SignatureError, TransientError, UnconfirmedError, UnreadableAnswer
-from sync.incidents import paging
-from sync.models import ProviderState
 from sync.sandbox import keys
 from tests.flows.world import World
-from tests.sync.deliveries import NOW
 
 PAGER = providers.get("pagerduty")
 SECRET, OLD = "pdwhsec_9f8e7d6c5b4a39281706f5e4d3c2b1a0", "old-secret-being-rotated-out"
@@ -161,20 +158,6 @@ def test_quiet_hours_are_read_and_refused_by_name(monkeypatch):
             patched.setenv(name, value)
             with pytest.raises(ImproperlyConfigured, match=name):
                 conf_incidents.read()
-
-
-def test_what_is_wrong_for_long_is_raised_and_resolved_by_itself(db):
-    ProviderState.objects.create(provider="stripe", breaker="open", opened_at=NOW.replace(year=2020))
-    assert paging.watch() == paging.watch() == 1
-    assert Action.objects.filter(kind="alert").count() == 1
-    ProviderState.objects.update(breaker="closed")
-    assert paging.watch() == 0
-    one = AlertEpisode.objects.get()
-    assert (one.name, one.state, one.summary) == (
-        "provider-down:stripe", "resolved", "stripe has not answered for over 5 minutes",
-    )  # fmt: skip
-    ends = Action.objects.filter(kind="alert").order_by("created_at", "id").values_list("params__event", "state")
-    assert list(ends) == [("trigger", "superseded"), ("resolve", "approved")]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from gates.cells import customer_cell, item_tag
+from gates.cells import customer_cell, due_badge, item_tag
 from ledger import cells, words
 from ledger.readonly import page_of
 from meshline.console import shell
@@ -22,6 +22,7 @@ register.filter("why", words.why_words)
 register.filter("happened", words.event_words)
 register.filter("verdict", words.verdict_words)
 register.filter("item_tag", item_tag)
+register.filter("due_badge", due_badge)
 register.filter("customer_cell", customer_cell)
 register.filter("page_of", page_of)
 
@@ -30,6 +31,12 @@ register.filter("page_of", page_of)
 def moment_s(at: Any) -> Any:
     """A point in time to the second."""
     return cells.moment(at, seconds=True)
+
+
+@register.filter
+def money(record: Any) -> Any:
+    """The amount of a record in its own currency."""
+    return cells.amount(record.amount_minor, record.currency)
 
 
 @register.filter

@@ -40,6 +40,7 @@ class Command(BaseCommand):
         if role in ("all", "worker"):
             grace = settings.MESHLINE_STOP_GRACE_SECONDS
             specs += [supervise.worker(cluster, stop_seconds=grace) for cluster in CLUSTERS]
+        specs.append(supervise.watch())
         log.info("serving", role=role, host=host, port=port)
         supervise.Supervisor(specs, pid_dir=settings.MESHLINE_PID_DIR).run()
         log.info("served", role=role)

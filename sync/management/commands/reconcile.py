@@ -43,7 +43,7 @@ def as_json(run: ReconcileRun) -> dict[str, Any]:
         "rows": {check.left: run.left_rows, check.right: run.right_rows}, "compared": run.compared,
         "differing": run.differing, "classes": run.counts, "opened": run.opened, "closed": run.closed,
         "mismatch_permille": run.mismatch_permille, "flagged": run.flagged,
-        "gaps": run.gaps,
+        "gaps": run.gaps, **({"totals": words.totals_by_name(run.totals)} if run.totals else {}),
     }  # fmt: skip
 
 
@@ -57,6 +57,7 @@ def sentences(run: ReconcileRun) -> list[str]:
     counts = sorted(run.counts.items())
     agree = ["They agree."] if run.outcome == ReconcileRun.Outcome.AGREE else []
     lines += [f"{count:>6}  {words.class_words(kind, check.name, count)}" for kind, count in counts] or agree
+    lines += words.totals_lines(run.totals, left, right)
     is_partial = run.outcome == ReconcileRun.Outcome.PARTIAL
     lines += ["Partial: nothing was closed, and this was not compared:"] if is_partial else []
     lines += [f"  {name}: {why}" for name, why in run.gaps]

@@ -95,6 +95,35 @@ def create_invoice(netsuite: "NetSuite", params: Json) -> Json:
     })  # fmt: skip
 
 
+def book(netsuite: "NetSuite", params: Json) -> Json:
+    """Finance writes a `record` (a payment, a refund, a journal entry) with these `fields` by hand."""
+    return _create(netsuite, netsuite.records.type_of(str(need(params, "record"))), need(params, "fields"))
+
+
+def change_book(netsuite: "NetSuite", params: Json) -> Json:
+    """Finance changes the `fields` of a `record` by its `id` (internal or `eid:`); lines replace its lines."""
+    kind = netsuite.records.type_of(str(need(params, "record")))
+    try:
+        row = netsuite.records.get(kind, str(need(params, "id")))
+        fields = netsuite.records.clean(kind, need(params, "fields"), "error")
+        netsuite.records.update(kind, row, fields, replace=True)
+    except Refused as error:
+        raise PlayError(error.detail) from error
+    return {"id": row["id"]}
+
+
+def unbook(netsuite: "NetSuite", params: Json) -> Json:
+    """Finance deletes a `record` by its `id` (internal or `eid:`)."""
+    kind = netsuite.records.type_of(str(need(params, "record")))
+    try:
+        row = netsuite.records.get(kind, str(need(params, "id")))
+    except Refused as error:
+        raise PlayError(error.detail) from error
+    netsuite.records.delete(kind, row)
+    netsuite.sql.erase(kind, row)
+    return {"id": row["id"]}
+
+
 def set_options(netsuite: "NetSuite", params: Json) -> Json:
     """`concurrency`, `job_delay_s`, `job_share` of writes run as jobs unasked, `token_ttl_s`, `certificate`."""
     netsuite.concurrency = int(params.get("concurrency", netsuite.concurrency))
@@ -126,4 +155,7 @@ PLAYS: Mapping[str, Callable[["NetSuite", Json], Json]] = {
     "expire_tokens": expire_tokens,
     "plant_customers": catalog.plant_customers,
     "plant_contracts": catalog.plant_contracts,
+    "book": book,
+    "change_book": change_book,
+    "unbook": unbook,
 }

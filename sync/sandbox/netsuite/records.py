@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from sync.sandbox.netsuite import credit, schema
+from sync.sandbox.netsuite import bookkeeping, credit, schema
 from sync.sandbox.netsuite.errors import bad_content, not_found, user_error
 from sync.sandbox.netsuite.schema import RecordType
 from sync.sandbox.wire import Json
@@ -137,7 +137,10 @@ class Records:
             full = f"{fields.get('firstName', '')} {fields.get('lastName', '')}".strip()
             fields.setdefault("entityId", full if person else fields["companyName"])
             row.update(isPerson=person, isInactive=False)
-        if kind.group == "transaction":
+        if kind.name in bookkeeping.NUMBERS:
+            bookkeeping.check(self, kind, fields)
+            row.update(tranId=f"{bookkeeping.NUMBERS[kind.name]}{row['id']}", tranDate=self.clock.iso()[:10])
+        elif kind.group == "transaction":
             credit.check(self, kind, fields)
             if not fields.get("entity"):
                 raise user_error("You must enter a value for Customer.", "entity")
@@ -160,7 +163,9 @@ class Records:
                 row.pop(name, None)
             else:
                 row[name] = value
-        if kind.group == "transaction":
+        if kind.name in bookkeeping.NUMBERS:
+            bookkeeping.total(kind, row)
+        elif kind.group == "transaction":
             _total(row)
         row["lastModifiedDate"] = self.clock.iso()
         self.rows[kind.name][row["id"]] = row
@@ -169,6 +174,7 @@ class Records:
         if entity_id:
             self._entity_ids[entity_id] = row["id"]
         self.touched.append((kind, row))
+        self.touched += bookkeeping.settle(self, kind, row)
 
 
 def _merge_lines(row: Json, name: str, lines: list[Json], *, replace: bool) -> None:

@@ -69,6 +69,41 @@ CREDIT_MEMO = RecordType(
     "creditMemo", "transaction", 95001, INVOICE.fields,
     {**INVOICE.refs, "createdFrom": "invoice"}, INVOICE.sublists, "custbody_mesh_action", "transaction", "CustCred",
 )  # fmt: skip
+APPLY_FIELDS = frozenset({"line", "doc", "apply", "amount", "refnum", "due", "total", "type"})
+JOURNAL_FIELDS = frozenset({"line", "account", "debit", "credit", "memo", "entity", "department", "class", "location"})
+PAYMENT_REFS = {"customer": "customer", "currency": "currency", "account": "account", "subsidiary": "subsidiary",
+                "paymentMethod": "paymentMethod"}  # fmt: skip
+CUSTOMER_PAYMENT = RecordType(
+    "customerPayment", "transaction", 200_001,
+    {
+        "externalId": TEXT, "customer": REF, "tranDate": DATE, "currency": REF, "account": REF, "payment": NUMBER,
+        "memo": TEXT, "arAcct": REF, "subsidiary": REF, "undepFunds": FLAG, "tranId": TEXT, "status": TEXT,
+        "total": NUMBER, "applied": NUMBER, "unapplied": NUMBER, "custbody_mesh_action": TEXT,
+    },
+    PAYMENT_REFS, {"apply": APPLY_FIELDS}, "custbody_mesh_action", "transaction", "CustPymt",
+)  # fmt: skip
+CUSTOMER_REFUND = RecordType(
+    "customerRefund", "transaction", 300_001,
+    {
+        "externalId": TEXT, "customer": REF, "tranDate": DATE, "currency": REF, "account": REF, "memo": TEXT,
+        "arAcct": REF, "subsidiary": REF, "paymentMethod": REF, "tranId": TEXT, "status": TEXT, "total": NUMBER,
+        "custbody_mesh_action": TEXT,
+    },
+    PAYMENT_REFS, {"apply": APPLY_FIELDS}, "custbody_mesh_action", "transaction", "CustRfnd",
+)  # fmt: skip
+JOURNAL = RecordType(
+    "journalEntry", "transaction", 400_001,
+    {
+        "externalId": TEXT, "tranDate": DATE, "currency": REF, "memo": TEXT, "subsidiary": REF, "tranId": TEXT,
+        "approved": FLAG, "reversalDate": DATE, "custbody_mesh_action": TEXT,
+    },
+    {"currency": "currency", "subsidiary": "subsidiary"}, {"line": JOURNAL_FIELDS}, "custbody_mesh_action",
+    "transaction", "Journal",
+)  # fmt: skip
+ACCOUNT = RecordType("account", "account", 218, {"externalId": TEXT, "acctName": TEXT, "acctNumber": TEXT,
+                                                 "isInactive": FLAG}, {}, {}, "", "account")  # fmt: skip
+METHOD = RecordType("paymentMethod", "paymentMethod", 7, {"externalId": TEXT, "name": TEXT, "isInactive": FLAG},
+                    {}, {}, "")  # fmt: skip
 CONTRACT = RecordType(
     "customrecord_mesh_contract", "customrecord_mesh_contract", 501,
     {
@@ -96,12 +131,16 @@ SUBSIDIARY = RecordType("subsidiary", "subsidiary", 1, {"externalId": TEXT, "nam
 
 TYPES = {
     one.name: one
-    for one in (CUSTOMER, INVOICE, SALES_ORDER, CREDIT_MEMO, CONTRACT, SUBSCRIPTION, TERM, CURRENCY, SUBSIDIARY)
+    for one in (CUSTOMER, INVOICE, SALES_ORDER, CREDIT_MEMO, CONTRACT, SUBSCRIPTION, TERM, CURRENCY, SUBSIDIARY,
+                ACCOUNT, METHOD, CUSTOMER_PAYMENT, CUSTOMER_REFUND, JOURNAL)
 }  # fmt: skip
 SEEDED: dict[str, list[dict[str, str | int]]] = {
     "term": [{"name": "Net 15", "daysUntilNetDue": 15}, {"name": "Net 30", "daysUntilNetDue": 30},
              {"name": "Due on receipt", "daysUntilNetDue": 0}],
     "currency": [{"name": "USD", "symbol": "USD"}, {"name": "EUR", "symbol": "EUR"}, {"name": "GBP", "symbol": "GBP"},
                  {"name": "JPY", "symbol": "JPY"}, {"name": "KWD", "symbol": "KWD"}],
+    "account": [{"acctName": "Billing clearing"}, {"acctName": "Payment fees"}, {"acctName": "Disputed payments"},
+                {"acctName": "Billing clearing EU"}],
+    "paymentMethod": [{"name": "Card"}],
     "subsidiary": [{"name": "Parent Company"}, {"name": "Europe"}, {"name": "Nordics"}],
 }  # fmt: skip

@@ -5,8 +5,9 @@ import sqlite3
 from datetime import datetime
 from typing import Any
 
+from sync.sandbox.netsuite import bookkeeping
 from sync.sandbox.netsuite.errors import Refused
-from sync.sandbox.netsuite.schema import TYPES, RecordType
+from sync.sandbox.netsuite.schema import JOURNAL, TYPES, RecordType
 from sync.sandbox.wire import Json
 
 PAGE_ROWS = 1000
@@ -35,6 +36,7 @@ class SuiteQl:
                 self._columns[kind.sql_table] = _columns(kind)
                 columns = ", ".join(f'"{name}"' for name in self._columns[kind.sql_table])
                 self.db.execute(f'CREATE TABLE "{kind.sql_table}" (id INTEGER PRIMARY KEY, {columns})')
+        self.db.execute(f"CREATE TABLE transactionline ({', '.join(bookkeeping.LINE_COLUMNS)})")
 
     def write(self, kind: RecordType, row: Json) -> None:
         """Bring a record's row up to date."""
@@ -43,16 +45,28 @@ class SuiteQl:
         columns = self._columns[kind.sql_table]
         flat = {TRANSACTION_COLUMNS.get(name.lower(), name.lower()): _flat(value) for name, value in row.items()}
         flat["type"] = kind.sql_type
+        flat.setdefault("entity", flat.get("customer"))
+        self._write_lines(kind, row)
         for name in ("lastmodifieddate", "createddate"):
             flat[name] = str(flat.get(name, "")).replace("T", " ").rstrip("Z")
         values = [int(row["id"]), *(flat.get(name) for name in columns)]
         marks = ", ".join("?" * len(values))
         self.db.execute(f'INSERT OR REPLACE INTO "{kind.sql_table}" VALUES ({marks})', values)
 
+    def _write_lines(self, kind: RecordType, row: Json) -> None:
+        """The lines of a journal entry, which has no total of its own."""
+        lines = bookkeeping.sql_lines(kind, row)
+        if lines:
+            self.db.execute('DELETE FROM transactionline WHERE "transaction" = ?', [int(row["id"])])
+            marks = ", ".join("?" * len(bookkeeping.LINE_COLUMNS))
+            self.db.executemany(f"INSERT INTO transactionline VALUES ({marks})", lines)
+
     def erase(self, kind: RecordType, row: Json) -> None:
         """Remove a record's row."""
         if kind.sql_table:
             self.db.execute(f'DELETE FROM "{kind.sql_table}" WHERE id = ?', [int(row["id"])])
+        if kind is JOURNAL:
+            self.db.execute('DELETE FROM transactionline WHERE "transaction" = ?', [int(row["id"])])
 
     def run(self, query: str, params: list[str], limit: int, offset: int, link: str) -> Json:
         """One page of a query as the service answers it."""

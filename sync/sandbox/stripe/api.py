@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sync.sandbox.stripe import customers, forms, objects, portal, signup, subscriptions
+from sync.sandbox.stripe import balance, customers, forms, objects, portal, signup, subscriptions
 from sync.sandbox.stripe.errors import ApiError, parameter_missing
 from sync.sandbox.stripe.objects import Listing
 from sync.sandbox.stripe.store import Table, in_time, page
@@ -287,6 +287,8 @@ ROUTES: dict[tuple[str, str, bool, str], Route] = {
     ("POST", "refunds", False, ""): Route(create_refund, REFUND_FIELDS),
     ("POST", "refunds", True, ""): Route(update_refund, _known("metadata")),
     ("POST", "refunds", True, "cancel"): Route(cancel_refund),
+    ("GET", "balance_transactions", False, ""): Route(balance.listed),
+    ("GET", "balance_transactions", True, ""): Route(balance.retrieve),
     ("GET", "radar/early_fraud_warnings", False, ""): Route(lister("radar/early_fraud_warnings", **BY_CHARGE)),
     ("GET", "events", False, ""): Route(list_events),
     ("POST", "billing_portal/sessions", False, ""): Route(portal.create_session, portal.FIELDS),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from sync.sandbox.stripe import balance
 from sync.sandbox.stripe.errors import ApiError
 from sync.sandbox.stripe.store import Table
 from sync.sandbox.wire import Json
@@ -42,6 +43,7 @@ def move_dispute(stripe: "Stripe", params: Json) -> Json:
         details = {"due_by": None if due_in is None else stripe.clock.stamp() + int(due_in)}
         row["evidence_details"] = {**row["evidence_details"], **details}
     stripe.account.charges.get(row["charge"])["disputed"] = status not in ("won", "warning_closed", "prevented")
+    balance.of_dispute(stripe, row)
     told = "charge.dispute.closed" if status in OVER else "charge.dispute.updated"
     events = [stripe.emit(told, row, previous={"status": before})]
     if was_refundable and status == "needs_response":

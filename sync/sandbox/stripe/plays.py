@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sync.sandbox.stripe import build, customers, disputes, objects, portal, shapes, subscriptions, years
+from sync.sandbox.stripe import balance, build, customers, disputes, objects, portal, shapes, subscriptions, years
 from sync.sandbox.stripe.errors import ApiError
 from sync.sandbox.stripe.store import Table
 from sync.sandbox.wire import Json
@@ -163,6 +163,7 @@ def open_dispute(stripe: "Stripe", params: Json) -> Json:
     paid = _paid_charge(stripe, params)
     row = stripe.account.disputes.add(build.dispute(stripe.ids, _now(stripe, params), paid, params))
     paid["disputed"] = True
+    balance.of_dispute(stripe, row)
     events = [stripe.emit("charge.dispute.created", row), stripe.emit("charge.dispute.funds_withdrawn", row)]
     return {"dispute": row["id"], "charge": paid["id"], "events": events}
 
@@ -173,6 +174,7 @@ def close_dispute(stripe: "Stripe", params: Json) -> Json:
     row["status"] = str(params.get("status", "won"))
     if row["status"] in ("won", "warning_closed", "prevented"):
         stripe.account.charges.get(row["charge"])["disputed"] = False
+    balance.of_dispute(stripe, row)
     events = [stripe.emit("charge.dispute.closed", row)]
     if row["status"] == "won":
         events.append(stripe.emit("charge.dispute.funds_reinstated", row))
@@ -298,6 +300,7 @@ PLAYS: Mapping[str, Callable[["Stripe", Json], Json]] = {
     "set_version": set_version,
     "set_portal": portal.set_portal,
     "plant_customers": customers.plant,
+    **balance.PLAYS,
     **disputes.PLAYS,
     **years.PLAYS,
 }

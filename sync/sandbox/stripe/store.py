@@ -122,6 +122,8 @@ class Account:
         self.refunds = Table("refund", "refunds", charge=charge, payment_intent=intent)
         self.disputes = Table("dispute", "disputes", charge=charge, payment_intent=intent)
         self.warnings = Table("early_fraud_warning", "radar/early_fraud_warnings", charge=charge, payment_intent=intent)
+        self.balance = Table("balance_transaction", "balance_transactions", source=lambda row: row["source"])
+        self.balanced = 0  # how many charges are in the balance already
         self.events = Table("event", "events")
         self.portal_sessions = Table("session", "billing_portal/sessions")
         self.portal: Json = {"active": True, "url": "", "configurations": []}
