@@ -49,6 +49,9 @@ def due_badge(one: ReviewItem) -> SafeString:
     )  # fmt: skip
 
 
+SHORT = len("mesh-cus-") + 8  # who has no name yet is told apart by so much of our own number
+
+
 def customer_cell(one: ReviewItem) -> SafeString:
     """A customer's name and the letter of the tier."""
     if one.customer is None:
@@ -56,7 +59,9 @@ def customer_cell(one: ReviewItem) -> SafeString:
     letter = format_html(
         ' <abbr class="tier" title="{}">{}</abbr>', one.customer.get_tier_display(), one.customer.tier[:1].upper()
     )
-    return format_html("{}{}", page_of(one.customer, cells.theirs(one.customer, 60)), letter)
+    name, number = one.customer.name, one.customer.external_id
+    label = cells.theirs(name, 60) if name else format_html('<span title="{}">{}…</span>', number, number[:SHORT])
+    return format_html("{}{}", page_of(one.customer, label), letter)
 
 
 OPERATORS = {

@@ -84,9 +84,10 @@ def keep_customers(_hands: Any) -> None:
 
 
 def duplicates(_hands: Any) -> Undo:
-    """One customer twice, of a hundred new ones."""
-    f.CustomerFactory.create_batch(99)
-    return _gone(f.DeltaFactory(check_name="customers", kind="duplicate", key="x", first_seen_at=clock.now()))
+    """Five customers twice, of a hundred new ones."""
+    f.CustomerFactory.create_batch(99, created_at=clock.now())
+    kept = {"check_name": "customers", "kind": "duplicate", "first_seen_at": clock.now()}
+    return _gone(*(f.DeltaFactory(key=f"x{n}", **kept) for n in range(5)))
 
 
 def mismatch(_hands: Any) -> Undo:

@@ -93,9 +93,9 @@ def card(one: Told, asked: Asked, note: KpiNote | None) -> dict[str, Any]:
     return {
         "kpi": kpi, "tag": tag(one), "url": reverse("admin:kpi", args=[kpi.name]) + asked.address(),
         "numbers": [number(each) for each in (one, *one.also)], "stale": one.stale, "so_far": one.so_far,
-        "compared": [compared(each, asked.days) for each in (one, *one.also)],
+        "compared": list(dict.fromkeys(compared(each, asked.days) for each in (one, *one.also))),
         "goal": goal(one), "note": note,
-        "charts": [spark(each) for each in (one, *one.also)],
+        "charts": lines(one),
     }  # fmt: skip
 
 
@@ -125,6 +125,14 @@ def goal(one: Told) -> str:
     if one.target is None:
         return f"{one.kpi.better} is better"
     return f"target {'at most' if one.kpi.better == LOWER else 'at least'} {charts.worded(one.target, one.unit)}"
+
+
+def lines(one: Told) -> list[SafeString]:
+    """The small line of each number; one sentence where none of them has the days for it."""
+    days = [sum(value is not None for _, value in each.points) for each in (one, *one.also)]
+    if max(days) < NEEDS:
+        return [format_html('<p class="empty">{}</p>', charts.waiting(max(days), NEEDS))]
+    return [spark(each) for each in (one, *one.also)]
 
 
 def spark(one: Told) -> SafeString:
@@ -285,7 +293,7 @@ def counted(kpi: Kpi, one: Row) -> str:
         return money.display(one.num, one.currency)
     if kpi.how == "share":
         return f"{one.num:,} of {one.den:,}" if one.den != 1 else "yes" if one.num else "no"
-    return charts.worded(one.num, kpi.unit)
+    return charts.worded(one.num / 1000 if kpi.how == "median" else one.num, kpi.unit)
 
 
 def _list_of(kpi: Kpi) -> tuple[str, str]:

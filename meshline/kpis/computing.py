@@ -99,7 +99,7 @@ def _figure(kpi: Kpi, day: date, scope: str, num: int, den: int, rows: int, medi
     if kpi.how == "share":
         return Figure(day, scope, num / den if den else None, num, den)
     if kpi.how in ("mean", "median"):
-        value = None if not rows else float(median) if kpi.how == "median" and median is not None else num / rows
+        value = None if not rows else median / 1000 if kpi.how == "median" and median is not None else num / rows
         return Figure(day, scope, value, num, rows)
     # The whole of a figure of money has no number: amounts of several currencies are never one.
     return Figure(day, scope, None if kpi.is_revenue and not scope else float(num), num, rows)

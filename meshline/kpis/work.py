@@ -58,7 +58,7 @@ select (a.created_at at time zone 'utc')::date as day, {ACTION},
         or j.said is not null or j.found is not null)"""
 # The same rows that the onboarding report is made of.
 SIGNED = """
-select p.day, ''::text as automation, ''::text as team, ''::text as currency, round(p.seconds)::bigint as num,
+select p.day, ''::text as automation, ''::text as team, ''::text as currency, round(p.seconds * 1000)::bigint as num,
        1::bigint as den, 'action'::text as kind, p.id::text as id, p.signed_at as at
   from done p where p.kind = '{kind}' and p.state = 'applied' and p.signed_at >= %(since)s and p.signed_at < %(until)s
 """

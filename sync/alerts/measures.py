@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from django.db.models import F, Q
-
 from gates.models import AlertReading
 from sync.alerts import business, work
 from sync.alerts.reading import Ask, Found, Measure
@@ -16,12 +14,8 @@ FAILED_FOR = timedelta(minutes=1)
 def unmeasured(ask: Ask) -> list[Found]:
     """Rules whose measurement has failed for a minute."""
     before = ask.now - FAILED_FOR
-    failing = Q(failed_since__lt=before) & (Q(measured_at=None) | Q(failed_since__gt=F("measured_at")))
-    names = {
-        one.rule
-        for one in AlertReading.objects.filter(failing)
-        if one.rule in RULES and RULES[one.rule].limit is not None
-    }
+    failing = AlertReading.objects.filter(failed_since__lt=before).values_list("rule", flat=True)
+    names = {name for name in failing if name in RULES and RULES[name].limit is not None}
     said = f"cannot be measured: {', '.join(sorted(names))}" if names else "every rule is measured"
     return [Found(len(names), said)]
 

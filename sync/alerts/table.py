@@ -104,7 +104,7 @@ _ALL: tuple[Rule, ...] = (
     Rule(
         "late-receipt", "Deliveries arrive late",
         "Over {limit} deliveries in 10 minutes came more than 5 minutes after what they tell of",
-        "warning", ENGINEER, "webhook-source-silent", every=20 * SECOND,
+        "warning", ENGINEER, "webhook-source-silent", every=20 * SECOND, clear=2 * MINUTE,
     ),
     Rule(
         "backlog-growth", "Waiting work grows", "Waiting events and actions grew by over {limit} in 5 minutes",

@@ -126,7 +126,7 @@ def _tell_chat(one: AlertEpisode, event: str) -> None:
     if event == RESOLVE and not Action.objects.filter(kind=message.KIND, business_key=_key(params)).exists():
         return  # told by the message of a storm, which stays
     if event == TRIGGER:
-        begun = AlertEpisode.objects.filter(raised_at__gt=one.raised_at - STORM_WITHIN).count()
+        begun = AlertEpisode.objects.filter(raised_at__range=(one.raised_at - STORM_WITHIN, one.raised_at)).count()
         if begun > STORM_FROM:
             params |= {"alert": message.STORM, "summary": STORM_WORDS, "episode": _period(one.raised_at)}
             if Action.objects.filter(kind=message.KIND, business_key=_key(params)).exists():

@@ -9,7 +9,7 @@ from gates.models import AlertEpisode, AlertReading, ReviewItem
 from ledger import clock
 from ledger.models import Action, Event
 from sync.alerts import sentry, watching
-from sync.alerts.table import RULES
+from sync.alerts.table import RULES, WORKERS
 from sync.incidents import paging
 from sync.models import Delta, DrainSlot, ReconcileRun
 from tests.alert_cases import CASES
@@ -138,7 +138,7 @@ class Drill:
                       f"on after {on:.1f} s (at most {most}), in both books {max(told, chat):.1f} s later")  # fmt: skip
         for one in undo:
             one()
-        self.stage.until(lambda: not self.raised(), 240.0)  # the supervisor starts the workers again
+        self.stage.until(lambda: not self.raised(), 300.0)  # the supervisor starts the workers again
         self.must("cleared", not self.raised(), f"on: {sorted(self.raised()) or 'nothing'}")
         ended = self.wait(lambda: self.stage.open_pages() == 0, 60.0)
         self.must(
@@ -168,7 +168,7 @@ class Drill:
 
     def provoke(self, rule: str, number: int) -> tuple[str, Callable[[], object], list[str]]:
         """On its own stretch of time: name, what ends it, what was raised by it."""
-        self.hands.back(200 + 15 * number)
+        self.hands.back(200 + 15 * (len(RULES) - number))
         if rule not in CASES:
             paging.raise_alert(rule, RULES[rule].title)
             return rule, lambda: paging.resolve_alert(rule), [rule]
@@ -191,7 +191,8 @@ class Drill:
             false += [one for one in raised if one != name]
         new, told = self.stage.pages() - pages, self.stage.messages()[before:]
         count = len(RULES)
-        over = sum(1 for one in told if one["text"].startswith("Over: "))
+        begun = [one["text"] for one in told if not one["text"].startswith("Over: ")]
+        over = len(told) - len(begun)
         self.must(
             "seen", not unseen, f"{count - len(unseen)} of {count} rules raised one alert in an hour {unseen or ''}"
         )
@@ -199,7 +200,9 @@ class Drill:
         self.must("cleared", not uncleared, f"{count - len(uncleared)} of {count} by themselves {uncleared or ''}")
         most = max(new.values(), default=0)
         self.must("PagerDuty", sorted(new.values()) == [1] * count, f"{len(new)} pages, at most {most} for one alert")
-        self.must("Slack", len(told) == over == count, f"{len(told)} messages, {over} of them say that it is over")
+        self.must(
+            "Slack", len(told) == over == count, f"{len(told)} messages, {over} say that it is over {begun or ''}"
+        )
         self.must("ended", self.stage.open_pages() == 0, f"{self.stage.open_pages()} pages open")
 
     def one_rule(self, rule: str, number: int) -> tuple[str, list[str], list[str]]:
@@ -224,7 +227,8 @@ class Drill:
 
     def away(self) -> None:
         """Every rule again with nobody to tell; half clear meanwhile; workers are killed; then both are back."""
-        rules = [one for one in RULES if one != "alerts-untold"]
+        # one that would wait for itself is left out; that of the workers is last, as it hushes others
+        rules = sorted((one for one in RULES if one != "alerts-untold"), key=lambda one: one == WORKERS)
         self.stage.sandbox.faults({"provider": "*", "rules": AWAY})
         pages, before = self.stage.pages(), len(self.stage.messages())
         raised: list[str] = []
@@ -234,6 +238,7 @@ class Drill:
                 undo()
             raised += [name] if on == [name] else []
         gone = raised[::2]
+        self.hands.back(1)
         for name in gone:
             paging.resolve_alert(name)
         kept = [name for name in raised if name not in gone]
