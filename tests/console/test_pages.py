@@ -126,6 +126,7 @@ def test_navigation_is_ordered_by_work(resolver):
         "Home",
         "Review queue",
         "Onboarding",
+        "Alerts",
         "Incidents",
         "Ticket kinds",
         "Disputes",

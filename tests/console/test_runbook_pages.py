@@ -33,7 +33,8 @@ def test_runbooks_are_searched_and_filtered(support):
     assert "key-rotation" not in shown("undo=yes")
     assert shown("about=restore-asks") == ["payment-failed-then-paid"]
     assert set(shown("owner=Automation+Engineer")) == {
-        "key-rotation", "on-call-not-paged", "schema-drift", "webhook-source-silent",
+        "contradicting-events", "ingest-slow", "key-rotation", "on-call-not-paged", "provider-down",
+        "rule-not-measured", "schema-drift", "webhook-source-silent", "workers-silent",
     }  # fmt: skip
     assert "Clear filters" in text(support.get(f"{RUNBOOKS}?q=%00zzz"))
 
