@@ -59,6 +59,7 @@ class House:
         sandbox = [sys.executable, "-m", "sync.sandbox", "--port", str(sandbox_port), "--seed", str(seed)]
         web = supervise.web(HOST, port, workers=1, threads=4)
         parts = [web, supervise.worker("drain", stop_seconds=5), supervise.worker("default", stop_seconds=5)]
+        parts.append(supervise.watch())
         parts.append(Spec(SANDBOX, sandbox, grace_seconds=5, cwd=ROOT))
         specs = [self._logged(part, shared) for part in parts]
         self.supervisor = Supervisor(specs, pid_dir=settings.MESHLINE_PID_DIR)

@@ -19,6 +19,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import django
@@ -38,6 +40,7 @@ BUDGETS = {
     "home": 200,
     "news": 30,
     "find": 50,
+    "key": 200,
     "reference": 50,
 }
 MOST_STATEMENTS = {"queue": 10, "item": 14, "home": 15}
@@ -68,6 +71,7 @@ def pages(session: psycopg.Connection) -> dict[str, list[str]]:
         "find an id": [f"/admin/find/?q=evt_{n}" for n in range(500, 540)],
         "home": ["/admin/"],
         "home, everything on it": ["/admin/"],
+        "key figures, 90 days": ["/admin/kpis/?days=90"],
         "news of home": ["/admin/home/live/"],
         "news": ["/admin/queue/live/?since=299900", "/admin/queue/live/?view=tab%3Dmine&since=299990"],
     }
@@ -99,7 +103,7 @@ def measure(requests: int) -> dict[str, dict[str, Any]]:
     people = {name: signed_in(name) for name in (PERSON, EVERYBODY)}
     with psycopg.connect(os.environ["MESHLINE_OWNER_DATABASE_URL"]) as session:
         addresses = {"reference": [REFERENCE], **pages(session)}
-    result = {}
+    result: dict[str, dict[str, Any]] = {"computed": computed()}
     for name, urls in addresses.items():
         client, asked = people[EVERYBODY if name.endswith("everything on it") else PERSON], Asked()
         for number in range(-WARM_UP, requests):
@@ -112,6 +116,19 @@ def measure(requests: int) -> dict[str, dict[str, Any]]:
                 asked.slowest.append(max(seen))
         result[name] = asked.figures()
     return result
+
+
+def computed() -> dict[str, float]:
+    """Seconds for all key figures of today, and for those of seven days at once."""
+    kpis = import_module("meshline.kpis.computing")  # its tables can be imported only once Django is set up
+    today, told = kpis.today(), {}
+    for name, days in (("today", 1), ("seven days", 7)):
+        begun = time.perf_counter()
+        failed = kpis.compute([today - timedelta(days=back) for back in range(days)])
+        told[name] = time.perf_counter() - begun
+        if failed:
+            raise RuntimeError(f"not computed: {failed}")
+    return told
 
 
 def ask(client: Client, address: str) -> tuple[float, tuple[Any, list[tuple[float, str]]]]:
@@ -193,6 +210,8 @@ def run(rig: Rig, requests: int) -> dict[str, dict[str, Any]]:
 
 def show(result: dict[str, dict[str, Any]]) -> None:
     """One line a page, with the budget of its kind."""
+    told = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.pop("computed").items())
+    print(f"all key figures computed: {told}")
     head = f"{'page':26} {'p50 ms':>7} {'p95 ms':>7} {'budget':>7} {'times':>6} {'statements':>11} {'KB':>6}  slowest"
     print(head)
     for name, one in result.items():
