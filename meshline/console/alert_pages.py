@@ -219,9 +219,9 @@ def _numbers(one: AlertEpisode) -> Block:
     pairs: list[tuple[str, Any]] = [("Watches", rule.sentence)] if rule else []
     if one.value is not None:
         worst = one.value if one.worst is None else one.worst
-        pairs += [("Last number", f"{one.value:,.4g}{unit}"), ("Worst", f"{worst:,.4g}{unit}")]
+        pairs += [("Last number", f"{_plain(one.value)}{unit}"), ("Worst", f"{_plain(worst)}{unit}")]
     if one.threshold is not None:
-        pairs.append(("Limit then", f"{one.threshold:,.4g}{unit}"))
+        pairs.append(("Limit then", f"{_plain(one.threshold)}{unit}"))
     pairs += [
         ("Seen last", cells.ago(one.last_seen_at) if one.last_seen_at else cells.dash()),
         ("Episode", f"{one.episode} of {one.name}"),
@@ -230,6 +230,11 @@ def _numbers(one: AlertEpisode) -> Block:
         past = f"{reverse('admin:alerts')}?{urlencode({'rule': rule.name})}"
         pairs.append(("History", cells.link(past, "Every alert of this rule")))
     return Block("Numbers", pairs=pairs)
+
+
+def _plain(value: float) -> str:
+    """A number with at most one place behind the point."""
+    return f"{value:,.1f}".removesuffix(".0")
 
 
 def _help(one: AlertEpisode) -> Block:
@@ -255,7 +260,7 @@ def _rule_row(one: Line) -> tuple[Any, ...]:
     name = cells.link(f"{reverse('admin:alerts')}?{urlencode({'rule': rule.name})}", rule.sentence)
     limit = cells.dash() if rule.limit is None else f"{rule.limit:g}{unit}"
     return (
-        name, cells.tag(*STATES[one.state]), cells.dash() if one.value is None else f"{one.value:,.4g}{unit}", limit,
+        name, cells.tag(*STATES[one.state]), cells.dash() if one.value is None else f"{_plain(one.value)}{unit}", limit,
         one.said or (f"raised by {rule.raised_by}" if rule.raised_by else cells.dash()),
         cells.ago(one.measured_at) if one.measured_at else cells.dash(), rule.owner,
         cells.link(reverse("admin:runbook", args=[rule.runbook]), "Runbook"),

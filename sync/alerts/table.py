@@ -39,6 +39,7 @@ class Rule:
     hushed_by: tuple[str, ...] = ()
     raised_by: str = ""
     preset: bool = False
+    at_zero: str = ""  # how it is said where one alone is too many
 
     @property
     def is_measured(self) -> bool:
@@ -55,6 +56,8 @@ class Rule:
     def sentence(self) -> str:
         """What it watches, with its number."""
         limit = self.limit
+        if limit == 0 and self.at_zero:
+            return self.at_zero
         return self.says.format(limit="-" if limit is None else f"{limit:g}")
 
 
@@ -113,18 +116,22 @@ _ALL: tuple[Rule, ...] = (
     Rule(
         "unknown-outcomes", "Outcomes nobody knows", "Over {limit} writes have had no known outcome for 30 s",
         "error", ENGINEER, "unknown-outcome", every=10 * SECOND, clear=MINUTE,
+        at_zero="A write has had no known outcome for 30 s",
     ),
     Rule(
         "provider-down", "A system does not answer", "The breaker of a system has been open for over {limit} s",
         "error", ENGINEER, "provider-down", "s", every=5 * SECOND, clear=2 * MINUTE,
+        at_zero="The breaker of a system is open",
     ),
     Rule(
         "reconcile-failed", "A comparison was not whole", "Over {limit} comparisons ended failed or partial",
         "warning", ENGINEER, "reconciliation-failed", every=MINUTE,
+        at_zero="A comparison failed, or was partial",
     ),
     Rule(
         "schema-drift", "A format changed", "Over {limit} events or answers do not fit their contract and wait",
         "error", ENGINEER, "schema-drift", every=15 * SECOND, clear=MINUTE,
+        at_zero="An event or an answer does not fit its contract and waits",
     ),
     Rule(
         WORKERS, "Workers are silent", "No worker has shown itself for over {limit} s",
@@ -138,6 +145,7 @@ _ALL: tuple[Rule, ...] = (
     Rule(
         "ledger-check", "The ledger is not intact", "The last look at the ledger found over {limit} things wrong",
         "critical", LEAD, "ledger-not-intact", every=5 * SECOND, clear=SECOND,
+        at_zero="The last look at the ledger found something wrong",
     ),
     Rule(
         "alerts-untold", "Alerts wait to be told", "An alert has waited for over {limit} s to be told anybody",
@@ -146,6 +154,7 @@ _ALL: tuple[Rule, ...] = (
     Rule(
         "not-measured", "Rules that cannot be measured", "Over {limit} rules could not be measured for a minute",
         "error", ENGINEER, "rule-not-measured", every=15 * SECOND, clear=MINUTE,
+        at_zero="A rule could not be measured for a minute",
     ),
     Rule(
         "gameday-overdue", "Drill of the stop is overdue", "The drill of the emergency stop is overdue",
