@@ -13,6 +13,8 @@ WHYS = {
     "other_currency": "it was paid in one currency and settled in another",
     "customer_unknown": "nobody here knows the customer",
     "refund_came_back": "a recorded refund came back",
+    "payment_came_back": "a recorded payment came back",
+    "unreadable": "a line of billing's balance cannot be read",
     "no_memo": "the refund has no credit memo yet",
 }
 EVENTS = {"charge.settled": "Payment settled", "accounting.sweep": "Billing's balance read"}

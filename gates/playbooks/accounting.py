@@ -24,10 +24,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "fee_back": (FEE, "mesh-feeback-"), "dispute": (DISPUTE, "mesh-dis-"), "dispute_back": (DISPUTE, "mesh-disback-"),
 }  # fmt: skip
 TAKES = ("refund", "fee", "dispute")  # lines that take from billing's balance
-CHARGE, REFUNDED, BOUNCED, DISPUTED, REVERSED, OWN_FEE = (
-    "charge", "refund", "refund_failure", "dispute", "dispute_reversal", "fee",
+CHARGE, REFUNDED, FAILED, BOUNCED, DISPUTED, REVERSED, OWN_FEE = (
+    "charge", "refund", "charge_failure", "refund_failure", "dispute", "dispute_reversal", "fee",
 )  # fmt: skip
 READ = (CHARGE, REFUNDED, DISPUTED, REVERSED, OWN_FEE)
+BACK: Mapping[str, str] = {FAILED: "payment", BOUNCED: "refund"}  # what did not last after all
 # Between accounts of our own: finance books these with the statement of the bank.
 MOVES = frozenset(
     {"payout", "payout_reversal", "topup", "topup_reversal", "transfer", "transfer_reversal", "minimum_balance"}
@@ -46,7 +47,8 @@ class Fact:
     """One line of billing's balance. Amounts in minor units of `currency`; `amount` is negative where it takes.
 
     `source` is the object it is of, with its own amount and currency as the customer saw them (None: it has none),
-    its status, the customer who paid, and the action of ours that its label names.
+    its status, the customer who paid, and the action of ours that its label names. `flaw` says what of the line could
+    not be read; its amounts mean nothing then.
     """
 
     id: str
@@ -62,6 +64,7 @@ class Fact:
     customer: str = ""
     charge: str = ""
     mark: str = ""
+    flaw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a fact belongs. `has_memo`: a credit memo of the refund is there, or under way."""
+    """Where a fact belongs. `has_memo`: a credit memo of the refund is there, under way, or follows by itself."""
 
     is_known: bool = False
     erp_customer: str = ""
@@ -119,16 +122,22 @@ class Plan:
 
 
 def lines(fact: Fact, *, books_refunds: bool) -> tuple[Line, ...]:
-    """The records that the books must have of a fact; none of a refund that did not last, or is not over yet."""
+    """The records that the books must have of a fact; none of money that did not last, or is not over yet."""
+    if fact.flaw or is_early(fact):
+        return ()
     found = []
-    is_refund = fact.category == REFUNDED
-    counts = not is_refund or (books_refunds and fact.status not in (*OVER, *UNDER_WAY))
+    is_lost = fact.category in (CHARGE, REFUNDED) and fact.status in OVER
     word, name = _money_of(fact)
-    if word and counts:
+    if word and not is_lost and (books_refunds or fact.category != REFUNDED):
         found.append(Line(word, name, abs(fact.amount), fact.currency))
-    if fact.fee and fact.category in READ:
+    if fact.fee and (fact.category in READ or fact.category in BACK):
         found.append(Line("fee" if fact.fee > 0 else "fee_back", fact.id, abs(fact.fee), fact.currency))
     return tuple(found)
+
+
+def is_early(fact: Fact) -> bool:
+    """A payment that is not collected yet, as a bank's debit for days, or a refund that has not left."""
+    return fact.category in (CHARGE, REFUNDED) and fact.status in UNDER_WAY
 
 
 def _money_of(fact: Fact) -> tuple[str, str]:
@@ -148,11 +157,13 @@ def plan(fact: Fact, place: Place) -> Plan:
     """What is to become of a fact. Nothing is guessed: what no rule covers is a person's turn."""
     if fact.category in MOVES:
         return Plan(skipped="money between accounts of our own; finance books it with the bank's statement")
-    if fact.category == REFUNDED and fact.status in UNDER_WAY:
+    if fact.flaw:
+        return Plan(code="unreadable", sentence=f"{fact.id} of billing's balance cannot be read ({fact.flaw}).")
+    if is_early(fact):
         return Plan(is_early=True)
     found = lines(fact, books_refunds=place.books_refunds)
-    if fact.category == BOUNCED:
-        return _bounced(place)
+    if fact.category in BACK and (place.was_recorded or not found):
+        return _came_back(BACK[fact.category], place)
     told = _strange(fact, found) or _misfit(fact, place)
     if told:
         return Plan(code=told[0], sentence=told[1])
@@ -163,12 +174,12 @@ def plan(fact: Fact, place: Place) -> Plan:
 
 def _strange(fact: Fact, found: tuple[Line, ...]) -> tuple[str, str] | None:
     """What nobody has a rule for, or whose numbers contradict each other."""
-    if fact.category not in READ:
+    if fact.category not in READ and fact.category not in BACK:
         return "unknown_category", f"Billing names {fact.id} “{fact.category[:40]}”, which is booked by no rule."
     if money.exponent(fact.currency) is None:
         return "no_currency", f"{fact.id} is in {fact.currency.upper()}, a currency nobody here knows."
     word, name = _money_of(fact)
-    if fact.amount and not (word and name):
+    if fact.amount and not (word and name) and fact.category not in BACK:
         return "unclear_amount", f"The amount of {fact.id} has another sign than its kind, or names nothing."
     return None
 
@@ -192,20 +203,21 @@ def _misfit(fact: Fact, place: Place) -> tuple[str, str] | None:
 def _why_none(fact: Fact, place: Place) -> str:
     if fact.category == REFUNDED and not place.books_refunds:
         return "finance books refunds by other means"
-    return "the refund did not last" if fact.category == REFUNDED else "no amount moved"
+    lost = {CHARGE: "the payment failed after all", REFUNDED: "the refund did not last"}
+    return lost.get(fact.category, "no amount moved") if fact.amount else "no amount moved"
 
 
-def _bounced(place: Place) -> Plan:
+def _came_back(what: str, place: Place) -> Plan:
     if not place.was_recorded:
-        return Plan(skipped="the refund that came back was never recorded")
-    sentence = "A refund that was recorded in the ERP came back: its record there has to be voided."
-    return Plan(code="refund_came_back", sentence=sentence)
+        return Plan(skipped=f"the {what} that came back was never recorded")
+    sentence = f"A {what} that was recorded in the ERP came back: its record there has to be voided."
+    return Plan(code=f"{what}_came_back", sentence=sentence)
 
 
 def _planned(fact: Fact, place: Place, found: tuple[Line, ...]) -> Plan:
     made = []
     for line in found:
-        if line.word == "refund" and not place.has_memo and not fact.mark:
+        if line.word == "refund" and not place.has_memo:
             made.append(_memo(fact, line, place.account))
         made.append(proposal(fact, line, place.account))
     return Plan(proposals=tuple(made))

@@ -69,7 +69,10 @@ def _failure(code: str, system: str, automation: str, state: str, many: int, sin
 
 
 def automations(figures: Figures) -> list[dict[str, Any]]:
-    """Each automation with its stage, and how often people agreed with it in that stage or in seven days."""
+    """Each automation with its stage, and how many of its decisions of seven days nobody put right.
+
+    In shadow it is how often it agreed with what people did.
+    """
     return [_automation(figures, *row) for row in rows(AUTOMATIONS)]
 
 
@@ -81,7 +84,7 @@ def _automation(
     if state == Automation.State.SHADOW:
         said = f"{_percent(agreed / compared)} of {compared:,} in shadow" if compared else "nothing compared yet"
     elif put_right is None or not judged:
-        said = "nothing judged in 7 d"
+        said = "nothing decided in 7 d"
     else:
         said = f"{_percent(1 - put_right)} of {judged:,} in 7 d"
     return {

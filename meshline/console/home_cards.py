@@ -84,7 +84,7 @@ def corrections(figures: Figures) -> Card:
     name = "false_positive_rate"
     share, target, judged = figures.share(name, days=7), home_kpis.target(name, figures), figures.judged(name, days=7)
     over = share is not None and target is not None and share > target
-    about = f"of {judged:,} judged; target under {target:.0%}".replace("%", " %") if target is not None else ""
+    about = f"of {judged:,} decisions; target under {target:.0%}".replace("%", " %") if target is not None else ""
     return Card(
         "Corrections, 7\u00a0d", f"{share:.1%}".replace("%", " %") if share is not None else "–",
         home_kpis.address(name), about if share is not None else figures.day_words(name),

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 
+from gates import assistants
 from gates.playbooks import accounting
 from gates.playbooks.accounting import Fact, Line
 from gates.stop import Refused
@@ -78,7 +79,7 @@ def _asked(account: str, fact: Fact, line: Line, by: User, reason: str) -> Actio
             told = plan.sentence or plan.skipped or "it is not over yet"
             raise Refused(409, "not_possible", f"{told.rstrip('.')}; nothing was asked for")
         event = entries.event_of([fact.id], account, known.refs.customer_id if known else None, "a person")
-        cause = Cause(event.pk, event.correlation_id, "", requested_by=by.pk)
+        cause = Cause(event.pk, event.correlation_id, "", requested_by=by.pk, assistant=assistants.is_assistant(by))
         made = [page.into.propose(one, known or correlate.NOBODY, cause) for one in mine]
         page.into.actions = [{**one, "because": f"{one['because']}; {reason}"[:490]} for one in page.into.actions]
         page.into.write()

@@ -2,6 +2,7 @@
 
 The list is read a day at a time, oldest day first, from where the last sweep ended (two hours before, to be sure) or
 from the first day that counts. What is read is booked page by page; a sweep that breaks off is made good by the next.
+Another first day is read from anew: what was decided stays as it is.
 """
 
 import hashlib
@@ -12,8 +13,11 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
 
 from gates import policy
+from gates.models import Automation
 from gates.playbooks import accounting
 from gates.playbooks.accounting import Fact
 from ledger import clock, sets
@@ -30,20 +34,35 @@ log = structlog.get_logger(__name__)
 
 OFF = "accounting is off"
 AT_ONCE = 200
-LONGEST = 24  # of an account in the name of a mark
+LONGEST = 16  # of an account in the name of a mark
 SECONDS = 60.0
 OVERLAP, WINDOW = timedelta(hours=2), timedelta(days=1)
 GONE = "billing does not list it any more"
+UNREAD = "not read"
 ADVANCE = """
 insert into sync_pollmark (provider, seen_until, polled_at) values (%(name)b, %(until)b::timestamptz, %(now)b)
 on conflict (provider) do update
    set seen_until = greatest(sync_pollmark.seen_until, excluded.seen_until), polled_at = excluded.polled_at"""
+
+STAGED = "balance:stage"
+# Whoever lowers an automation withdraws what it planned and did not send: what moved has to be booked all the same.
+WITHDRAWN = """
+update sync_balanceentry b set outcome = 'heard', due_at = %(now)b
+ where b.outcome = 'planned' and exists (
+       select from ledger_action a
+        where a.correlation_id = b.correlation_id and a.automation = %(name)b and a.state = 'superseded'
+          and a.params ->> 'transaction' = b.provider_id
+          and not exists (select from ledger_action n
+                           where n.correlation_id = a.correlation_id and n.kind = a.kind
+                             and n.business_key = a.business_key and n.state not in ('superseded', 'observed')))
+returning b.id"""
 
 
 def run() -> str:
     """Read and book what is due: heard of by an event, waiting, or observed in another stage. Scheduled each minute."""
     if not settings.MESHLINE_ACCOUNTING["on"]:
         return OFF
+    _take_back()
     counts: Counter[str] = Counter()
     for account in stripe_accounts.connected():
         counts += _due_of(stripe_accounts.on_wire(account))
@@ -60,13 +79,27 @@ def sweep() -> str:
     return _told(counts)
 
 
+def _take_back() -> None:
+    """After a step of the automation, or of a segment, decide anew about what lost its action by it; once a step."""
+    steps = Automation.objects.filter(name=accounting.AUTOMATION)
+    found = steps.aggregate(own=Max("stage_since"), part=Max("segments__stage_since"))
+    since = max((one for one in found.values() if one is not None), default=None)
+    if since is None or PollMark.objects.filter(provider=STAGED, seen_until__gte=since).exists():
+        return
+    with transaction.atomic():
+        again = sets.run(WITHDRAWN, {"name": accounting.AUTOMATION, "now": clock.now()})
+        sets.run(ADVANCE, {"name": STAGED, "until": since, "now": clock.now()})
+    log.info("balance_taken_back", lines=len(again))
+
+
 def _due_of(account: str) -> Counter[str]:
     """The entries of one account that are due, each read by itself."""
     counts: Counter[str] = Counter()
-    stage = policy.current().of(accounting.AUTOMATION).stage
+    stage = entries.stage_of(policy.current())
     due = BalanceEntry.objects.filter(account=account, outcome__in=entries.OPEN, due_at__lte=clock.now())
-    due = due.exclude(outcome=entries.Outcome.OBSERVED, stage=stage).order_by("due_at")
-    for entry in due[:AT_ONCE]:
+    due = due.exclude(outcome=entries.Outcome.OBSERVED, stage=stage)
+    # What was heard comes before what waits for a person: however much waits, news is read within its minute.
+    for entry in due.order_by("outcome", "due_at")[:AT_ONCE]:
         if _is_paused(account):
             return counts
         try:
@@ -74,6 +107,7 @@ def _due_of(account: str) -> Counter[str]:
         except ProviderError as error:
             log.warning("balance_unread", account=account, code=error.code)
             entries.postpone(entry, error.code or "unread", f"{error.provider}: {error.message}")
+            counts[_unread(account, error)] += 1
             if error.is_transient:
                 return counts
             continue
@@ -93,8 +127,13 @@ def _counts(fact: Fact) -> bool:
 
 
 def _too_old(entry: BalanceEntry) -> None:
-    why = "it is older than the first day that is recorded"
-    BalanceEntry.objects.filter(pk=entry.pk, outcome__in=entries.OPEN).update(outcome=entries.Outcome.SKIPPED, why=why)
+    """Nothing was decided about it, and nothing stays: another first day may count it in."""
+    BalanceEntry.objects.filter(pk=entry.pk, outcome__in=entries.OPEN).delete()
+
+
+def _unread(account: str, error: ProviderError) -> str:
+    """An account that could not be read, in words: the next run tries again."""
+    return f"{UNREAD} in {stripe_accounts.name_of(account)} ({error.code or 'no answer'})"
 
 
 def _swept(account: str, ends: float) -> Counter[str]:
@@ -102,7 +141,8 @@ def _swept(account: str, ends: float) -> Counter[str]:
     counts: Counter[str] = Counter()
     name, now = mark_of(account), clock.now()
     mark = PollMark.objects.filter(provider=name).first()
-    since = mark.seen_until - OVERLAP if mark else settings.MESHLINE_ACCOUNTING["since"]
+    # A mark in the future is of a clock that went wrong: it holds nothing up.
+    since = min(mark.seen_until, now) - OVERLAP if mark else settings.MESHLINE_ACCOUNTING["since"]
     since = max(since, settings.MESHLINE_ACCOUNTING["since"])
     while since < now and time.monotonic() < ends and not _is_paused(account):
         until = min(since + WINDOW, now)
@@ -110,6 +150,7 @@ def _swept(account: str, ends: float) -> Counter[str]:
             counts += _day(account, since, until)
         except ProviderError as error:
             log.warning("balance_unread", account=account, code=error.code)
+            counts[_unread(account, error)] += 1
             return counts
         sets.run(ADVANCE, {"name": name, "until": until, "now": clock.now()})
         since = until
@@ -117,9 +158,10 @@ def _swept(account: str, ends: float) -> Counter[str]:
 
 
 def mark_of(account: str) -> str:
-    """The name that the mark of an account's sweep is kept under."""
-    name = stripe_accounts.name_of(account)
-    return f"balance:{name if len(name) <= LONGEST else hashlib.sha256(name.encode()).hexdigest()[:LONGEST]}"
+    """The name that the mark of an account's sweep is kept under, with the first day that it began from."""
+    name, since = stripe_accounts.name_of(account), settings.MESHLINE_ACCOUNTING["since"]
+    short = name if len(name) <= LONGEST else hashlib.sha256(name.encode()).hexdigest()[:LONGEST]
+    return f"balance:{since:%y%m%d}:{short}"
 
 
 def _day(account: str, since: datetime, until: datetime) -> Counter[str]:

@@ -4,8 +4,9 @@ Customers are locked before the entries, as whoever books events does.
 """
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,10 +14,12 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from gates import items, policy
 from gates.playbooks import accounting, refunds
-from gates.playbooks.accounting import Fact, Place, Plan
+from gates.playbooks.accounting import Fact, Line, Place, Plan
+from gates.policy import Policies
 from ledger import clock, sets, wake
 from ledger.identity import lane_of, new_action_id
 from ledger.models import Action, Event, EventBody
@@ -32,12 +35,15 @@ ITEM, OWNER = "accounting.entry", "Billing Resolver"
 SILENT = ("shadow", "paused")  # stages in which nobody is asked for anything
 AGAIN = timedelta(minutes=15)
 LONGEST = timedelta(days=1)
+NEVER = ("rejected", "superseded", "observed")  # states of an action that does nothing
+UUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Outcome = BalanceEntry.Outcome
 OPEN = (Outcome.HEARD, Outcome.WAITING, Outcome.OBSERVED)
 REASONS = {
     "no_erp_customer": "link the customer to the ERP on its page; it is booked by itself then",
     "customer_unknown": "link billing's customer to a customer here; it is booked by itself then",
     "refund_came_back": "have the record voided in the ERP, then resolve this; nothing is voided from here",
+    "payment_came_back": "have the record voided in the ERP, then resolve this; nothing is voided from here",
 }
 OTHERWISE = "have finance book it in the ERP by hand, then resolve this; it is not looked at again after that"
 MAKE = """
@@ -82,14 +88,23 @@ def take(account: str, facts: Sequence[Fact]) -> Counter[str]:
 
 def opened(account: str, facts: Sequence[Fact]) -> tuple[Page, dict[str, BalanceEntry]]:
     """What deciding about these facts needs, their customers and entries held; in the caller's transaction."""
-    customers, known = _customers(facts)
+    everybody, gone = _customers(facts)
+    customers = {value: customer for value, customer in everybody.items() if customer not in gone}
     entries = _entries(account, [one.id for one in facts])
-    policies = policy.current()
+    policies, ids = policy.current(), sorted(set(everybody.values()))
     page = Page(
-        account, Booking(policies, clock.now()), policies.of(accounting.AUTOMATION).stage, known, customers,
-        _memos(facts), _recorded(facts),
+        account, Booking(policies, clock.now()), stage_of(policies), correlate.load_customers(customers.values()),
+        customers, _memos(facts, ids), _recorded(facts, ids),
     )  # fmt: skip
     return page, entries
+
+
+def stage_of(policies: Policies) -> str:
+    """The automation's stage, and a mark of the stages of its segments: what was only observed is judged anew when
+    either changes."""
+    stage, segments = policies.of(accounting.AUTOMATION).stage, policies.segments.get(accounting.AUTOMATION, {})
+    told = ",".join(f"{key}={value}" for key, value in sorted(segments.items()))
+    return f"{stage}/{hashlib.sha256(told.encode()).hexdigest()[:8]}" if told else stage
 
 
 _COLUMNS = ["outcome", "category", "source", "amount_minor", "fee_minor", "currency", "made_at", "customer", "code",
@@ -97,19 +112,19 @@ _COLUMNS = ["outcome", "category", "source", "amount_minor", "fee_minor", "curre
 
 
 def postpone(entry: BalanceEntry, code: str, why: str) -> None:
-    """It could not be read now: later, ever more rarely, a day apart at most."""
+    """It could not be read now: later, ever more rarely, a day apart at most. What a person was asked stays asked."""
     now = clock.now()
     wait = min(LONGEST, max(timedelta(minutes=1), (now - entry.heard_at) / 4))
-    BalanceEntry.objects.filter(pk=entry.pk, outcome__in=OPEN).update(code=code[:40], why=why[:300], due_at=now + wait)
+    rows = BalanceEntry.objects.filter(pk=entry.pk, outcome__in=OPEN)
+    rows.filter(outcome=Outcome.WAITING).update(due_at=now + wait)
+    rows.exclude(outcome=Outcome.WAITING).update(code=code[:40], why=why[:300], due_at=now + wait)
 
 
-def _customers(facts: Sequence[Fact]) -> tuple[dict[str, int], dict[int, Known]]:
-    """Billing's customers as ours, their rows held; those who were erased are nobody any more."""
+def _customers(facts: Sequence[Fact]) -> tuple[dict[str, int], Collection[int]]:
+    """Billing's customers as ours, their rows held; and those who were erased: nobody any more, for what is new."""
     links: list[Link] = [("stripe", "customer", one.customer) for one in facts if one.customer]
     found = {link[2]: place.customer_id for link, place in correlate.look_up(links).items()}
-    gone = correlate.lock_customers(found.values())
-    found = {value: customer for value, customer in found.items() if customer not in gone}
-    return found, correlate.load_customers(found.values())
+    return found, correlate.lock_customers(found.values())
 
 
 def _entries(account: str, ids: Sequence[str]) -> dict[str, BalanceEntry]:
@@ -119,22 +134,37 @@ def _entries(account: str, ids: Sequence[str]) -> dict[str, BalanceEntry]:
     return {row.provider_id: row for row in rows}
 
 
-def _memos(facts: Sequence[Fact]) -> frozenset[str]:
-    """Refunds whose credit memo is there, or under way."""
-    keys = [f"{refunds.PREFIX}{one.source}:memo" for one in facts if one.category == accounting.REFUNDED]
-    rows = Action.objects.filter(kind=refunds.MEMO, business_key__in=keys, mode="live").exclude(
-        state__in=("rejected", "superseded", "observed")
-    )
-    return frozenset(key.split(":")[1] for key in rows.values_list("business_key", flat=True)) if keys else frozenset()
+def _memos(facts: Sequence[Fact], customers: Sequence[int]) -> frozenset[str]:
+    """Refunds whose credit memo is there, or under way; or follows, as the refund of ours is not confirmed yet.
 
-
-def _recorded(facts: Sequence[Fact]) -> frozenset[str]:
-    """Refunds that were recorded, or may be at this moment."""
-    keys = [f"refund:{one.source}:record" for one in facts if one.category == accounting.BOUNCED]
+    One that was confirmed while its customer was not in the ERP, or while memos were off, has none and gets none by
+    itself, whatever its label says.
+    """
+    given = [one for one in facts if one.category == accounting.REFUNDED]
+    keys = [f"{refunds.PREFIX}{one.source}:memo" for one in given]
     if not keys:
         return frozenset()
-    rows = Action.objects.filter(kind=accounting.REFUND, business_key__in=keys, mode="live")
-    rows = rows.filter(state__in=("sending", "unknown", "applied"))
+    live = Action.objects.filter(mode="live").exclude(state__in=NEVER)
+    rows = live.filter(customer_id__in=customers, kind=refunds.MEMO, business_key__in=keys)
+    made = [key.split(":")[1] for key in rows.values_list("business_key", flat=True)]
+    marks = {one.source: one.mark.lower() for one in given if UUID_TEXT.fullmatch(one.mark.lower())}
+    ours = live.filter(pk__in=set(marks.values()), kind__in=refunds.REFUNDS).exclude(
+        state__in=("applied", "compensated")
+    )
+    going = {str(pk) for pk in ours.values_list("pk", flat=True)} if marks else set()
+    return frozenset([*made, *(source for source, mark in marks.items() if mark in going)])
+
+
+def _recorded(facts: Sequence[Fact], customers: Sequence[int]) -> frozenset[str]:
+    """What came back and was recorded, or may be: a refund is read again right before it is sent, a payment is not."""
+    back = {one.source: accounting.BACK[one.category] for one in facts if one.category in accounting.BACK}
+    keys = [Line(word, source, 0, "").business_key for source, word in back.items()]
+    if not keys:
+        return frozenset()
+    rows = Action.objects.filter(customer_id__in=customers, business_key__in=keys, mode="live").exclude(state__in=NEVER)
+    rows = rows.filter(
+        Q(kind=accounting.PAYMENT) | Q(kind=accounting.REFUND, state__in=("sending", "unknown", "applied"))
+    )
     return frozenset(key.split(":")[1] for key in rows.values_list("business_key", flat=True))
 
 
@@ -159,7 +189,7 @@ def _decide(page: Page, entry: BalanceEntry, fact: Fact) -> None:
         return
     found = accounting.plan(fact, place)
     if found.is_early:
-        entry.outcome, entry.code, entry.why = Outcome.HEARD, "early", "the refund is not over yet"
+        entry.outcome, entry.code, entry.why = Outcome.HEARD, "early", "the payment or refund is not over yet"
     elif found.skipped:
         entry.outcome, entry.code, entry.why = Outcome.SKIPPED, "", found.skipped
     elif found.code:
@@ -180,13 +210,14 @@ def _wait(page: Page, entry: BalanceEntry, found: Plan) -> None:
     if not is_told:
         _settle_item(entry)
     entry.outcome, entry.code, entry.why = Outcome.WAITING, found.code, found.sentence[:300]
-    if is_told or page.stage in SILENT:
+    if is_told or page.stage.partition("/")[0] in SILENT:
         return
     item = {
         "kind": ITEM, "why": found.code, "sentence": found.sentence, "reason": REASONS.get(found.code, OTHERWISE),
         "owner_group": page.into.policies.owner_of(accounting.AUTOMATION) or OWNER, "customer_id": entry.customer_id,
         "correlation_id": entry.correlation_id, "automation": accounting.AUTOMATION, "provider": "netsuite",
-        "amount_minor": abs(entry.amount_minor or entry.fee_minor), "currency": entry.currency,
+        "amount_minor": abs(entry.amount_minor or entry.fee_minor) if entry.currency else None,
+        "currency": entry.currency,
         "error_code": found.code, "evidence": {"balance_transaction": entry.provider_id},
     }  # fmt: skip
     page.asks.append((entry, item))
@@ -213,7 +244,7 @@ def _ask(page: Page) -> None:
 
 def _propose(page: Page, entry: BalanceEntry, found: Plan, known: Known | None) -> None:
     """Every record of the fact through the gates; of none, or of one in a stage that only observes, no action acts."""
-    if entry.event_id is None or entry.outcome == Outcome.OBSERVED:
+    if entry.event_id is None or entry.stage:  # proposed before: the same event has the same action once only
         page.event = page.event or event_of([entry.provider_id], page.account)
         entry.event_id = page.event.pk
     cause = Cause(entry.event_id, entry.correlation_id, accounting.AUTOMATION)

@@ -64,6 +64,7 @@ class Record(ActionKind):
     risk = accounting.RISK
     runbook = "accounting-record-wrong"
     about_customer = True
+    remake_on_change = True  # an account that was configured wrongly, an invoice that was paid otherwise meanwhile
     irreversible_because = "a record in the books is voided by finance, never deleted"
     record: ClassVar[str]
     sublist: ClassVar[str]

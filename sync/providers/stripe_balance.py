@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from gates.playbooks.accounting import DISPUTED, REVERSED, Fact
+from gates.playbooks.accounting import BOUNCED, DISPUTED, REFUNDED, REVERSED, Fact
 from sync.contracts import balance, members
 from sync.contracts.members import DriftError
 from sync.providers import base, stripe_lists
@@ -51,8 +51,11 @@ def page(
 
 
 def whole(stripe: Stripe, fact: Fact, exchanges: Exchanges | None = None) -> Fact:
-    """The same with the customer, whom only the payment of a dispute names. Raises ProviderError."""
-    if fact.customer or not fact.charge or fact.category not in (DISPUTED, REVERSED):
+    """The same with the customer, whom of a dispute, and of a refund in shapes before July 2026, the payment names.
+
+    Raises ProviderError.
+    """
+    if fact.customer or not fact.charge or fact.category not in (DISPUTED, REVERSED, REFUNDED, BOUNCED):
         return fact
     charge = stripe.get(f"/v1/charges/{base.path_id(fact.charge, stripe.name)}", exchanges) or {}
     try:

@@ -41,8 +41,8 @@ def test_each_fact_is_its_records_and_never_more() -> None:
 
 def test_a_refund_settles_its_memo_and_one_made_at_billing_gets_one_first() -> None:
     assert [kind for kind, _, _ in said(REFUND, replace(HERE, has_memo=False))] == [refunds.MEMO, "refund.record"]
-    ours = replace(REFUND, mark="a-1")  # its memo follows from the refund itself
-    assert [kind for kind, _, _ in said(ours, replace(HERE, has_memo=False))] == ["refund.record"]
+    labelled = replace(REFUND, mark="a-1")  # anybody may copy a label: what there is of a memo is asked elsewhere
+    assert [kind for kind, _, _ in said(labelled, replace(HERE, has_memo=False))] == [refunds.MEMO, "refund.record"]
     by_hand = accounting.plan(REFUND, replace(HERE, books_refunds=False))
     assert (by_hand.proposals, by_hand.skipped) == ((), "finance books refunds by other means")
     assert accounting.plan(replace(REFUND, status="pending"), HERE).is_early
@@ -54,6 +54,22 @@ def test_a_refund_settles_its_memo_and_one_made_at_billing_gets_one_first() -> N
     assert playbooks.withdraw_reason(facts, "refund:re_1:record", {}, "refund.record") == refunds.LOST["failed"]
     assert playbooks.withdraw_reason(facts, "balance:txn_1:fee", {}, "fee.record") == ""
     assert playbooks.after_applied("payment.record", "charge:ch_1:record", {}, {}, {"id": "1"}) == ()
+
+
+def test_a_payment_counts_when_it_is_collected_and_one_that_failed_is_taken_back() -> None:
+    pending, failed = replace(CHARGE, status="pending"), replace(CHARGE, status="failed")
+    assert accounting.plan(pending, HERE).is_early
+    assert accounting.lines(pending, books_refunds=True) == ()
+    assert said(failed) == [("fee.record", "balance:txn_1:fee", 172)]  # billing kept it all the same
+    assert accounting.plan(replace(failed, fee=0), HERE).skipped == "the payment failed after all"
+    back = replace(failed, id="txn_9", category="charge_failure", amount=-4900, fee=0)
+    assert accounting.plan(back, HERE).skipped == "the payment that came back was never recorded"
+    assert accounting.plan(back, replace(HERE, was_recorded=True)).code == "payment_came_back"
+    returned = replace(back, fee=-172)
+    assert said(returned) == [("fee.record", "balance:txn_9:fee_back", 172)]
+    unread = replace(CHARGE, flaw="currency: unknown currency")
+    assert accounting.plan(unread, HERE).code == "unreadable"
+    assert accounting.lines(unread, books_refunds=True) == ()
 
 
 @pytest.mark.parametrize(

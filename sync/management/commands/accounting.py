@@ -19,7 +19,10 @@ MOST = 20
 class Command(BaseCommand):
     """Safe at any moment and beside running workers; what it proposes is judged by the gates like anything else."""
 
-    help = "Sweep billing's balance once and print what became of its lines. Exit 0: nothing waits. 1: something does."
+    help = (
+        "Sweep billing's balance once and print what became of its lines. Exit 0: nothing waits. 1: something does, or "
+        "an account could not be read."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How to print."""
@@ -43,5 +46,5 @@ class Command(BaseCommand):
                 self.stdout.write(f"{count:>8}  {str(labels[outcome]).lower()}")
             for one in waiting:
                 self.stdout.write(f"  {one['line']}: {one['why'] or why_words(one['code'])}")
-        if counts.get("waiting"):
+        if counts.get("waiting") or collecting.UNREAD in f"{swept} {due}":
             sys.exit(shell.FOUND_TROUBLE)

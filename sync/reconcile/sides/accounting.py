@@ -13,6 +13,7 @@ from gates.playbooks import accounting
 from gates.playbooks.accounting import Fact, Line
 from ledger import sets
 from sync.contracts import members
+from sync.errors import PermanentError
 from sync.onboarding.reading import erp
 from sync.providers import netsuite_accounting as books
 from sync.providers import netsuite_records as records
@@ -24,6 +25,7 @@ from sync.wiretypes import Exchange
 
 WRITES = accounting.KINDS
 PREFIXES = {prefix: word for word, (_, prefix) in accounting.WORDS.items()}
+COUNTS = ("", *accounting.READ, *accounting.BACK)  # what may have records; "" is nobody knows what
 NET = "net"  # what all lines of a currency come to in billing's balance
 TOTALS = """
 select list, split_part(key, ' ', 1), split_part(split_part(vals, %(u)b, 1), ' ', 2), count(*)::bigint,
@@ -32,7 +34,10 @@ select list, split_part(key, ' ', 1), split_part(split_part(vals, %(u)b, 1), ' '
 
 
 def balance(window: Window, cursor: str, exchanges: list[Exchange]) -> tuple[Rows, str]:
-    """The lines of every billing account since the first day that counts. Raises ProviderError."""
+    """The lines of every billing account since the first day that counts. Raises ProviderError.
+
+    PermanentError `drift` for one that counts and cannot be read: without it nothing can be said to agree.
+    """
     names = stripe_accounts.connected()
     place, _, inner = cursor.partition("|")
     number = int(place or 0)
@@ -40,6 +45,10 @@ def balance(window: Window, cursor: str, exchanges: list[Exchange]) -> tuple[Row
         facts, following = stripe_balance.page(
             stripe(), inner, exchanges, since=settings.MESHLINE_ACCOUNTING["since"], until=window.started
         )
+    for fact in facts:
+        if fact.flaw and fact.category in COUNTS:
+            told = f"{fact.id} of the balance cannot be read ({fact.flaw})"
+            raise PermanentError(told, provider=stripe_accounts.PROVIDER, code="drift")
     rows: Rows = [("billing", _row(fact, line)) for fact in facts for line in _lines(fact)]
     if following:
         return rows, f"{number}|{following}"
