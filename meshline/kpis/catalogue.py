@@ -14,7 +14,8 @@ class Kpi:
     """One figure. `rows` is a statement that gives one row for each thing that counts:
 
     (day, automation, team, currency, num, den, kind, id, at). A figure of a day is made of those of its day, by `how`:
-    share (num of den), mean (num a row), median (of num, which then is in thousandths), sum (of num), or stock (rows there were at the day's end).
+    share (num of den), mean (num a row), median (of num, which then is in thousandths), sum (of num), or stock (rows
+    there were at the day's end).
     `target` is in its unit (share 0..1, seconds, count); None where none is sensible. `place` is the list of the
     console that shows what is there now: an address' name and its query.
     """

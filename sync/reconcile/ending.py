@@ -1,6 +1,5 @@
 """How a run ends: what was read is compared and booked in one transaction, or the run says why it could not be."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,7 @@ from django.db import transaction
 from ledger import book, clock, sets
 from sync.reconcile import alarms, checks, deltas, judging, pairs, staging
 from sync.reconcile.checks import Check
-from sync.reconcile.finding import Finding
+from sync.reconcile.finding import Compared
 from sync.reconcile.models import ReconcileRow, ReconcileRun
 
 log = structlog.get_logger(__name__)
@@ -20,7 +19,7 @@ COMPARED = (*WHOLE, ReconcileRun.Outcome.PARTIAL)
 PAIRINGS = {one.name: one for one in pairs.PAIRINGS}
 MOST_SKIPPED = 20_000  # keys that are named to what closes differences; more are no moment but a flood
 ERASED = "select id from ledger_customer where id = any(%(ids)b::bigint[]) and erased_at is not null"
-WITH_NAMES = "customers"
+WITH_NAMES = "customers"  # all others hold ids, amounts, states and times only
 SKIPPED = {
     judging.MOVED: "changed while they were read", judging.UNDER_WAY: "have a write of ours under way",
 }  # fmt: skip
@@ -85,12 +84,10 @@ def compare(run: ReconcileRun, token: int) -> None:
         return
     with transaction.atomic():
         one, tally, is_dry = locked(run, token), Tally(check), bool(run.cursor.get("kept", {}).get("dry"))
-        for page in check.compare(run.pk, kept(one)):
+        for found in check.compare(run.pk, kept(one)):
+            page = _of_the_known(found) if check.name == WITH_NAMES else found
             one.compared += page.keys
-            if check.name == WITH_NAMES:  # all others hold ids, amounts, states and times only
-                known = _of_the_known(page.findings)
-                tally.forgotten += len(page.findings) - len(known)
-                page = replace(page, findings=known)
+            tally.forgotten += len(found.findings) - len(page.findings)
             tally.add(page)
             if not is_dry:
                 one.opened += deltas.note(check.name, page.findings, run=run.pk, about={})
@@ -110,11 +107,11 @@ def compare(run: ReconcileRun, token: int) -> None:
         _end(one)
 
 
-def _of_the_known(findings: Sequence[Finding]) -> list[Finding]:
-    """Those that are not about somebody who was erased: no value of theirs is kept again."""
-    asked = {"ids": sorted({one.customer_id for one in findings if one.customer_id is not None})}
+def _of_the_known(page: Compared) -> Compared:
+    """Without what is about somebody who was erased: no value of theirs is kept again."""
+    asked = {"ids": sorted({one.customer_id for one in page.findings if one.customer_id is not None})}
     gone = {row[0] for row in sets.run(ERASED, asked)} if asked["ids"] else set()
-    return [one for one in findings if one.customer_id not in gone]
+    return replace(page, findings=[one for one in page.findings if one.customer_id not in gone])
 
 
 def incomplete(run: ReconcileRun) -> str:
