@@ -7,7 +7,6 @@ done when it says the same to the minor unit, and is a person's to look at when 
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -16,17 +15,16 @@ from django.conf import settings
 from gates.playbooks import accounting
 from gates.types import Facts
 from ledger import money
-from sync.actions.base import Accepted, ActionKind, Answer, Confirmation, Found, NotDone, Preview, Work
+from sync.actions.base import ActionKind, Confirmation, Found, NotDone, Preview, Work
+from sync.actions.erp_write import ErpWrite
 from sync.actions.refund import biller
-from sync.errors import PermanentError, TransientError, UnconfirmedError
+from sync.errors import PermanentError, TransientError
 from sync.facts import Known
 from sync.onboarding.reading import erp
 from sync.providers import netsuite_accounting as books
 from sync.providers import netsuite_credit as credit
 from sync.providers import netsuite_records as records
 from sync.providers import stripe_accounts, stripe_refunds
-from sync.providers.base import Guard
-from sync.providers.netsuite import JobDone, JobPending, job_path, location_id
 from sync.wiretypes import FrozenRequest
 
 REST = "*"
@@ -57,23 +55,16 @@ def account(name: str, billing_account: str) -> str:
     return found
 
 
-class Record(ActionKind):
+class Record(ErpWrite):
     """One record in the ERP's books."""
 
-    provider = "netsuite"
     risk = accounting.RISK
     runbook = "accounting-record-wrong"
     about_customer = True
     remake_on_change = True  # an account that was configured wrongly, an invoice that was paid otherwise meanwhile
     irreversible_because = "a record in the books is voided by finance, never deleted"
-    record: ClassVar[str]
     sublist: ClassVar[str]
     words: ClassVar[str]
-
-    @property
-    def settle(self) -> timedelta:  # type: ignore[override]
-        """A write whose answer was lost may still be committing: wait for the slowest known one first."""
-        return timedelta(seconds=8 * settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS)
 
     def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
         """The ERP knows the customer."""
@@ -111,22 +102,6 @@ class Record(ActionKind):
     def fields(self, work: Work, line: accounting.Line, currency_id: str) -> dict[str, Any]:
         """What this kind of record says beside currency, day, memo and mark. Raises ProviderError."""
 
-    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Answer:
-        """Look, send, then read back: one that is there already is not written again."""
-        found = self.look_up(work)
-        if not isinstance(found, NotDone):
-            return found
-        response = records.perform(erp(), request, guard, work.exchanges)
-        if response.status in (202, 400):
-            return Accepted(job_path(response))
-        written = location_id(response, self.record)
-        shown = self.look_up(work)
-        if not isinstance(shown, Confirmation):
-            raise UnconfirmedError("taken, but the record does not show it", provider=self.provider, code="not_shown")
-        if shown.id != written:
-            raise response.unreadable("the answer names another record than the one that was written")
-        return shown
-
     def look_up(self, work: Work) -> Found:
         """By its external id. One that says something else is nobody's to overwrite."""
         line = line_of(work.params)
@@ -142,15 +117,6 @@ class Record(ActionKind):
             "external_id": line.external_id, "object": line.object, "action": found.action or work.id,
         }  # fmt: skip
         return Confirmation(found.id, said)
-
-    def poll(self, work: Work) -> Found:
-        """A job is judged by the status of its result, then by the record itself."""
-        state = erp().job_state(work.job_ref, work.exchanges)
-        if isinstance(state, JobPending):
-            return Accepted(work.job_ref)
-        if isinstance(state, JobDone) and state.status >= 400:
-            raise records.job_refusal(state)
-        return self.look_up(work)
 
 
 class Payment(Record):

@@ -5,41 +5,32 @@ It is proposed when the refund is confirmed and made only while the refund stand
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
-
-from django.conf import settings
 
 from gates.playbooks import refunds
 from gates.types import Facts
 from ledger import clock, money
-from sync.actions.base import Accepted, ActionKind, Answer, Confirmation, Found, NotDone, Preview, Work
+from sync.actions.base import Confirmation, Found, NotDone, Preview, Work
+from sync.actions.erp_write import ErpWrite
 from sync.actions.refund import biller
-from sync.errors import PermanentError, UnconfirmedError
+from sync.errors import PermanentError
 from sync.facts import Known
 from sync.onboarding.reading import erp
 from sync.providers import netsuite_credit as credit
-from sync.providers import netsuite_records as records
 from sync.providers import stripe_refunds
-from sync.providers.base import Guard
-from sync.providers.netsuite import JobDone, JobPending, job_path, location_id
 from sync.wiretypes import FrozenRequest
 
 
-class Create(ActionKind):
+class Create(ErpWrite):
     """A credit memo for what was given back, found first, written once, read back to the minor unit."""
 
-    name, provider, verb = refunds.MEMO, "netsuite", "Write credit memo in the ERP"
+    name, verb = refunds.MEMO, "Write credit memo in the ERP"
+    record = credit.RECORD
     risk = refunds.MEMO_RISK
     needs = ("refund",)
     irreversible_because = "a credit memo in the books is voided by finance, never deleted"
     runbook = "credit-memo-wrong"
     about_customer = True  # the memo of a refund that was made at billing belongs to no contract of ours
-
-    @property
-    def settle(self) -> timedelta:  # type: ignore[override]
-        """A write whose answer was lost may still be committing: wait for the slowest known one first."""
-        return timedelta(seconds=8 * settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS)
 
     def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
         """The ERP knows the customer."""
@@ -69,22 +60,6 @@ class Create(ActionKind):
         )  # fmt: skip
         return credit.put(draft, async_key=work.id if adapter.config.get("async") else "")
 
-    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Answer:
-        """Look, send, then read back: one that is there already is not written again."""
-        found = self.look_up(work)
-        if not isinstance(found, NotDone):
-            return found
-        response = records.perform(erp(), request, guard, work.exchanges)
-        if response.status in (202, 400):
-            return Accepted(job_path(response))
-        written = location_id(response, credit.RECORD)
-        shown = self.look_up(work)
-        if not isinstance(shown, Confirmation):
-            raise UnconfirmedError("taken, but the record does not show it", provider=self.provider, code="not_shown")
-        if shown.id != written:
-            raise response.unreadable("the answer names another record than the one that was written")
-        return shown
-
     def look_up(self, work: Work) -> Found:
         """By its external id. One of another customer, currency or amount is nobody's to overwrite."""
         params = work.params
@@ -102,12 +77,3 @@ class Create(ActionKind):
             "refund": params["refund"], "action": found.action_id or work.id,
         }  # fmt: skip
         return Confirmation(found.id, said, (("netsuite", "creditmemo", found.id),))
-
-    def poll(self, work: Work) -> Found:
-        """A job is judged by the status of its result, then by the record itself."""
-        state = erp().job_state(work.job_ref, work.exchanges)
-        if isinstance(state, JobPending):
-            return Accepted(work.job_ref)
-        if isinstance(state, JobDone) and state.status >= 400:
-            raise records.job_refusal(state)
-        return self.look_up(work)

@@ -5,22 +5,19 @@ What the ERP owns is sent with the record itself and never again; of one that ex
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
-
-from django.conf import settings
 
 from gates.playbooks import onboarding
 from gates.types import Facts
 from sync import mappings
-from sync.actions.base import Accepted, ActionKind, Answer, Confirmation, Found, NotDone, Preview, Work
+from sync.actions.base import Answer, Confirmation, Found, NotDone, Preview, Work
+from sync.actions.erp_write import ErpWrite
 from sync.errors import ConflictError, PermanentError, UnconfirmedError
 from sync.facts import Known
 from sync.onboarding import blocks
 from sync.onboarding.reading import erp
 from sync.providers import netsuite_records as records
 from sync.providers.base import Guard
-from sync.providers.netsuite import JobDone, JobPending, job_path, location_id
 from sync.wiretypes import FrozenRequest
 
 SHOWN = (
@@ -28,20 +25,14 @@ SHOWN = (
 )  # fmt: skip
 
 
-class ErpRecord(ActionKind):
+class ErpRecord(ErpWrite):
     """A record of the ERP under an external id of ours, marked with the action that wrote it."""
 
-    provider = "netsuite"
     needs = onboarding.LIVE_BLOCKS
     remake_on_conflict = True
     remake_on_change = True
     record = ""
     sublist = ""
-
-    @property
-    def settle(self) -> timedelta:  # type: ignore[override]
-        """A write whose answer was lost may still be committing: wait for the slowest known one first."""
-        return timedelta(seconds=8 * settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS)
 
     def unfit(self, known: Known, params: Mapping[str, Any]) -> str:
         """A deal is behind it."""
@@ -81,31 +72,6 @@ class ErpRecord(ActionKind):
     def bare(self, fields: dict[str, Any]) -> dict[str, Any]:
         """What says what sort of record it is."""
         return fields
-
-    def perform(self, request: FrozenRequest, work: Work, guard: Guard) -> Answer:
-        """Look, send, then read back: what is there already is not written again, only the record itself confirms."""
-        found = self.look_up(work)
-        if not isinstance(found, NotDone):
-            return found
-        response = records.perform(erp(), request, guard, work.exchanges)
-        if response.status in (202, 400):
-            return Accepted(job_path(response))
-        written = location_id(response, self.record)
-        shown = self.look_up(work)
-        if not isinstance(shown, Confirmation):
-            raise UnconfirmedError("taken, but the record does not show it", provider=self.provider, code="not_shown")
-        if shown.id != written:
-            raise response.unreadable("the answer names another record than the one that was written")
-        return shown
-
-    def poll(self, work: Work) -> Found:
-        """A job is judged by the status of its result, then by the record itself."""
-        state = erp().job_state(work.job_ref, work.exchanges)
-        if isinstance(state, JobPending):
-            return Accepted(work.job_ref)
-        if isinstance(state, JobDone) and state.status >= 400:
-            raise records.job_refusal(state)
-        return self.look_up(work)
 
 
 class Create(ErpRecord):

@@ -1,40 +1,32 @@
 """The id of the billing customer written back to the ERP: fields of our own, read back before it is believed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
-
-from django.conf import settings
 
 from gates.playbooks import customer_sync as playbook
 from gates.types import Facts
-from sync.actions.base import Accepted, ActionKind, Answer, Confirmation, Found, NotDone, Preview, Work
+from sync.actions.base import Accepted, Answer, Confirmation, Found, NotDone, Preview, Work
 from sync.actions.billing_customer import AGE_TO_LOOK_AGAIN, age_seconds
 from sync.actions.contract import erp
+from sync.actions.erp_write import ErpWrite
 from sync.customer_sync import fields, links, portal, reading
 from sync.errors import PermanentError, UnconfirmedError
 from sync.facts import Known
 from sync.providers import netsuite_customers as customers
 from sync.providers import netsuite_records as records
 from sync.providers.base import Guard
-from sync.providers.netsuite import JobDone, JobPending, job_path
+from sync.providers.netsuite import job_path
 from sync.wiretypes import FrozenRequest
 
 
-class Link(ActionKind):
+class Link(ErpWrite):
     """A patch of two fields and our mark. Said twice it says the same, and a read tells whether it was heard."""
 
     name, verb = playbook.LINK, "Write billing id to the ERP"
-    provider = "netsuite"
     risk = playbook.RISK
     about_customer = True
     irreversible_because = "a link is moved by clearing the field in the ERP and syncing again"
     runbook = "billing-customer-wrong"
-
-    @property
-    def settle(self) -> timedelta:  # type: ignore[override]
-        """A write whose answer was lost may still be committing: wait for the slowest known one first."""
-        return timedelta(seconds=8 * settings.MESHLINE_RETRY_FIRST_WAIT_SECONDS)
 
     def lane(self, customer_id: int, business_key: str) -> str:
         """One after the other with the write to the billing system."""
@@ -97,15 +89,6 @@ class Link(ActionKind):
             "modified": found.modified if is_same else "", "page": page,
         }  # fmt: skip
         return Confirmation(found.internal_id, said)
-
-    def poll(self, work: Work) -> Found:
-        """A job is judged by the status of its result, then by the record itself."""
-        state = erp().job_state(work.job_ref, work.exchanges)
-        if isinstance(state, JobPending):
-            return Accepted(work.job_ref)
-        if isinstance(state, JobDone) and state.status >= 400:
-            raise records.job_refusal(state)
-        return self.look_up(work)
 
     def prepare(self, works: Sequence[Work]) -> None:
         """The address that only the bytes on the wire hold."""
