@@ -10,9 +10,10 @@ from django.db import connection
 from ledger import verify
 from meshline.management.commands import verify_ledger
 from meshline.subjects import SUBJECTS, UNCHAINED
+from sync.actions.alert_message import marker_of
 from sync.sandbox.remote import Remote
 
-PROVIDERS = ("stripe", "netsuite", "zendesk", "pipedrive", "mail")
+PROVIDERS = ("stripe", "netsuite", "zendesk", "pipedrive", "mail", "pagerduty")
 CHAT = "slack"
 OUTCOMES = {"approved": "act", "held": "hold", "in_review": "ask", "superseded": "drop", "observed": "observe"}
 OPEN_EVENTS = "select id::text, type, state from meshline_events where state in ('received', 'waiting', 'processing')"
@@ -42,8 +43,9 @@ IN_DOUBT = """
         select action_id from meshline_review_items where why = 'outcome_unknown' and state <> 'resolved')
 """
 APPLIED = """
-    select a.provider, a.id::text from meshline_ledger l join meshline_actions a on a.id = l.action_id
+    select a.provider, a.id::text from meshline_ledger l join ledger_action a on a.id = l.action_id
      where l.subject_kind = 'action' and l.post_state = 'applied' and l.prior_state <> 'applied'
+       and a.kind <> 'alert.message' and (a.kind <> 'alert' or a.params ->> 'event' = 'trigger')
 """
 REFUSED = "select coalesce(sum(refused), 0) from sync_refusalcount"
 ITEMS = "select count(*) from meshline_review_items where state <> 'resolved'"
@@ -61,6 +63,9 @@ DEALS = """
 """
 CLICKS = "select count(*) from meshline_events where source = 'slack'"
 MESSAGES = "select marker::text from sync_slackmessage where state = 'posted'"
+# The end of an alert is written into the message that told of it, so an alert is one message.
+ALERTS = """select distinct params ->> 'alert', params ->> 'episode' from ledger_action
+             where kind = 'alert.message' and state = 'applied'"""
 
 
 @dataclass(slots=True)
@@ -148,8 +153,9 @@ def _deals(summary: Summary) -> None:
 
 
 def _messages(summary: Summary, remote: Remote) -> None:
-    """Every message that stands in Slack is one item's, and none stands there twice."""
+    """Every message that stands in Slack is one item's or one alert's, and none stands there twice."""
     ours = {marker for (marker,) in rows(MESSAGES)}
+    ours |= {marker_of({"alert": name, "episode": number}) for name, number in rows(ALERTS)}
     there = Counter(remote.markers())
     summary.figures["messages in Slack"] = sum(there.values())
     lost, strange = sorted(ours - there.keys()), sorted(there.keys() - ours)

@@ -100,6 +100,7 @@ class Run:
             shown = verdict.figures(session)
             pause = verdict.longest_pause(session, began, ended)
             back = [verdict.first_after(session, mended) for _, mended in self.tally.outages]
+        bad["not as the ledger rebuilds it"] = self.stage.differing()
         bad["processes left"] = len(self.stage.close())
         bad["pauses over 60 s"] = int(pause > GOES_ON_WITHIN_SECONDS) + sum(
             wait > GOES_ON_WITHIN_SECONDS for wait in back

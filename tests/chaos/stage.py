@@ -1,5 +1,6 @@
 """What a chaos run stands on: a PostgreSQL of its own, faulty simulators, the product's processes, and a killer."""
 
+import json
 import os
 import random
 import signal
@@ -19,6 +20,14 @@ from tests.bench.rig import free_port
 from tests.simulators import ROOT, Sandbox
 
 DATABASE = "chaos"
+EVERYTHING_ACTS = """
+from django.contrib.auth.models import User
+from gates import automations
+from gates.models import Automation
+User.objects.create_superuser("lead", "lead@meshline.example", None)
+for name in Automation.objects.values_list("name", flat=True):
+    automations.place(name, "full", why="chaos")
+"""
 ONE_IN_A_HUNDRED = 0.01
 # What a provider can get wrong about any call, and what only makes sense where something is written.
 ANY_CALL: list[dict[str, Any]] = [
@@ -46,8 +55,7 @@ class Stage:
         self.port = free_port()
         os.environ.update(self.environment(window))
         self.manage("migrate", "--verbosity", "0")
-        with psycopg.connect(self.owner_url, autocommit=True) as session:
-            session.execute("update gates_automation set state = 'full'")
+        self.manage("shell", "-v", "0", "-c", EVERYTHING_ACTS)
         self.supervisor = supervise.Supervisor(
             [
                 supervise.web("127.0.0.1", self.port, workers=2, threads=4),
@@ -70,6 +78,12 @@ class Stage:
     def manage(self, *words: str) -> None:
         """Run a command of the product to its end."""
         subprocess.run([sys.executable, str(ROOT / "manage.py"), *words], cwd=ROOT, check=True)
+
+    def differing(self) -> int:
+        """How many records do not stand where replaying the ledger from its first row puts them."""
+        command = [sys.executable, str(ROOT / "manage.py"), "rebuild_state", "--check", "--json"]
+        said = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False).stdout
+        return int(json.loads(said)["differing"])
 
     def turn_faults_on(self) -> None:
         """One call in a hundred goes wrong in each of these ways."""
